@@ -1,0 +1,60 @@
+"""What may be asked about studies, series, instances and volumes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from django.db.models import Q
+
+from core.querysets import SiteQuerySet
+from patients.models import Patient
+
+if TYPE_CHECKING:
+    from scans.models import Instance, Quarantined, Series, Study, Upload, Volume
+
+
+class StudyQuerySet(SiteQuerySet["Study"]):
+    def referrer_sees(self, site_ids: list[Any]) -> Q:
+        """A referrer sees studies with a final report."""
+        return Q(site__in=site_ids, review="final")
+
+    def quiet_since(self, moment: datetime) -> Self:
+        """Studies that are not complete and whose last instance came before a moment."""
+        return self.filter(completed_at__isnull=True, last_instance_at__lt=moment)
+
+    def matching(self, text: str) -> Self:
+        """Studies whose patient (name, number, birth date) or accession number matches."""
+        patients = Patient.objects.matching(text).values("pk")
+        return self.filter(Q(patient__in=patients) | Q(accession_number=text.strip()))
+
+    def most_suspicious_first(self) -> Self:
+        return self.order_by("-priority", "-id")
+
+    def newest_first(self) -> Self:
+        return self.order_by("-started_at", "-id")
+
+    def others_of_the_patient(self, study: Study) -> Self:
+        return self.filter(patient=study.patient_id).exclude(pk=study.pk).order_by("-started_at")
+
+
+class SeriesQuerySet(SiteQuerySet["Series"]):
+    pass
+
+
+class InstanceQuerySet(SiteQuerySet["Instance"]):
+    def in_slice_order(self) -> Self:
+        return self.order_by("position", "instance_number", "id")
+
+
+class QuarantineQuerySet(SiteQuerySet["Quarantined"]):
+    def unresolved(self) -> Self:
+        return self.filter(resolved_at__isnull=True)
+
+
+class UploadQuerySet(SiteQuerySet["Upload"]):
+    pass
+
+
+class VolumeQuerySet(SiteQuerySet["Volume"]):
+    pass

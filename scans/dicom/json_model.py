@@ -1,0 +1,58 @@
+"""The DICOM JSON model of a data set (PS3.18 annex F), without bulk data and fit for a JSON column."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydicom import Dataset
+from pydicom.dataelem import DataElement, RawDataElement
+
+LARGEST_BINARY = 1024
+BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN", "OB or OW"})
+
+
+def dicom_json(dataset: Dataset) -> dict[str, Any]:
+    """The public elements as tag -> {vr, Value}; values that cannot be written are left out."""
+    model: dict[str, Any] = {}
+    for tag in dataset.keys():  # noqa: SIM118 - iterating a Dataset yields elements and converts them all
+        element = None if tag.is_private else _element(dataset, int(tag))
+        if element is not None and not _is_bulk(element):
+            model.update(_model_of(element))
+    return model
+
+
+def _element(dataset: Dataset, tag: int) -> DataElement | None:
+    try:
+        found = dataset[tag]
+    except Exception:  # an undecodable value of one element leaves the rest of the header intact
+        return None
+    return None if isinstance(found, RawDataElement) else found
+
+
+def _is_bulk(element: DataElement) -> bool:
+    value = element.value
+    return element.VR in BINARY and isinstance(value, bytes) and len(value) > LARGEST_BINARY
+
+
+def _model_of(element: DataElement) -> dict[str, Any]:
+    single = Dataset()
+    try:
+        single.add(element)
+        written = single.to_json_dict(bulk_data_threshold=1 << 30, suppress_invalid_tags=True)
+    except Exception:  # as above: one element that has no JSON form
+        return {}
+    return {tag: _storable(value) for tag, value in written.items()}
+
+
+def _storable(value: Any) -> Any:
+    """Without what JSON columns refuse: NUL characters, NaN and infinities."""
+    if isinstance(value, dict):
+        return {key: _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, str):
+        return value.replace("\0", "")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import struct
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from scans.dicom import attributes as a
@@ -42,7 +42,7 @@ def decode(source: BinaryIO | bytes, frame: int = 0) -> NDArray[np.int16]:
         ) from error
 
 
-def _stored(part10: Part10, frame: int) -> NDArray[np.generic]:
+def _stored(part10: Part10, frame: int) -> NDArray[np.integer[Any]]:
     """The stored values of one frame, signed or unsigned as the header says."""
     syntax = UID(part10.transfer_syntax_uid)
     try:
@@ -115,7 +115,7 @@ def is_hounsfield(rescale_type: str, sop_class_uid: str) -> bool:
     return rescale_type in ("", "HU", "HU_MOD") or (rescale_type == "US" and sop_class_uid == CT_IMAGE)
 
 
-def _to_hu(dataset: Dataset, stored: NDArray[np.generic], frame: int) -> NDArray[np.int16]:
+def _to_hu(dataset: Dataset, stored: NDArray[np.integer[Any]], frame: int) -> NDArray[np.int16]:
     scale = a.from_groups(dataset, "PixelValueTransformationSequence", "RescaleSlope", frame)
     slope, intercept = a.number(scale, "RescaleSlope"), a.number(scale, "RescaleIntercept")
     if (
@@ -133,7 +133,7 @@ def _to_hu(dataset: Dataset, stored: NDArray[np.generic], frame: int) -> NDArray
     return np.clip(hu, AIR_HU, 32767).astype(np.int16)
 
 
-def _padding(dataset: Dataset, stored: NDArray[np.generic]) -> NDArray[np.bool_]:
+def _padding(dataset: Dataset, stored: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
     """Where the stored value lies in the padding range (PS3.3 C.7.5.1.1.2), written signed or unsigned."""
     first = a.integer(dataset, "PixelPaddingValue")
     if first is None:
@@ -144,7 +144,7 @@ def _padding(dataset: Dataset, stored: NDArray[np.generic]) -> NDArray[np.bool_]
     return np.asarray((stored >= min(bounds)) & (stored <= max(bounds)))
 
 
-def _wrapped(value: int, info: np.iinfo[np.integer]) -> int:
+def _wrapped(value: int, info: np.iinfo[np.integer[Any]]) -> int:
     span = 1 << info.bits
     if value > info.max:
         return value - span

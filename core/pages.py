@@ -1,0 +1,51 @@
+"""What every page view shares: sign-in, errors for people, answers to htmx."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from core.problems import UserError
+
+View = Callable[..., HttpResponseBase]
+
+UNPROCESSABLE = 422
+
+
+def page(*methods: str) -> Callable[[View], View]:
+    """A page for people who are signed in: never cached by the browser, errors answered as sentences."""
+
+    def wrap(view: View) -> View:
+        @wraps(view)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                return view(request, *args, **kwargs)
+            except UserError as error:
+                return sentence(request, error)
+
+        guarded: View = never_cache(login_required(require_http_methods(methods or ("GET", "HEAD"))(answer)))
+        return guarded
+
+    return wrap
+
+
+def is_htmx(request: HttpRequest) -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def sentence(request: HttpRequest, error: UserError) -> HttpResponse:
+    """The answer to an error whose text is meant for people: a notice, or a page of its own."""
+    if is_htmx(request):
+        response = render(request, "components/notice.html", {"error": error}, status=error.status)
+        response["HX-Retarget"] = "#notices"
+        response["HX-Reswap"] = "beforeend"
+        return response
+    return render(request, "refused.html", {"error": error}, status=error.status)

@@ -102,3 +102,13 @@ class Membership(Row):
 
     def __str__(self) -> str:
         return f"{self.person}: {self.role} at {self.site}"
+
+
+class TokenSite(Row):
+    """The one site that a token opens; a token without such a row opens all sites of its person."""
+
+    token_digest = models.CharField(max_length=128, unique=True)
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return f"token for {self.site}"

@@ -8,7 +8,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
-from rest_framework.views import exception_handler
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -52,6 +51,8 @@ def problem_details_handler(error: Exception, context: dict[str, Any]) -> Respon
     if isinstance(error, UserError):
         body = problem(error.code, error.sentence, error.status)
         return Response(body, status=error.status, content_type=MEDIA_TYPE)
+    from rest_framework.views import exception_handler  # noqa: PLC0415 - the views load these settings
+
     response = exception_handler(error, context)
     if response is None:
         return None

@@ -1,0 +1,107 @@
+"""Writing down what the networks said: once, whole, and only by the worker that holds the job."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+from django.db import transaction
+from numpy.typing import NDArray
+
+from core.version import CODE_VERSION
+from inference import jobs
+from inference.cnn.reading import FoundNodule, VolumeReading
+from inference.models import Finding, Job, Reading
+from inference.pipeline import current_pipeline
+from inference.summary import show_reading
+from scans.dicom.volume import BuiltVolume
+from scans.dicom.window import render_key_image
+from scans.storage import put
+
+KEY_IMAGES = "key-images"
+NO_VOLUME_CODES = ("W_NOVOL", "W_THICK", "E_THICK")
+
+
+def write(job: Job, said: VolumeReading, volume: BuiltVolume) -> Reading:
+    """Write a reading with its findings and end the job, in one transaction.
+
+    Raises
+    ------
+    LeaseLostError : another worker holds the job by now; nothing is written.
+    """
+    images = [_key_image(nodule, volume) for nodule in said.findings]
+    with transaction.atomic():
+        row = jobs.held(job)
+        reading = _reading(row, said)
+        Finding.objects.bulk_create(_findings(reading, said, images))
+        jobs.end(row)
+        show_reading(row.study, reading)
+    return reading
+
+
+def _reading(job: Job, said: VolumeReading) -> Reading:
+    return Reading.objects.create(
+        site_id=job.site_id,
+        study=job.study,
+        volume=job.volume,
+        job=job,
+        pipeline=current_pipeline(),
+        volume_digest=job.volume.digest,
+        code_version=CODE_VERSION,
+        scan_probability=said.scan_probability,
+        confidence=said.confidence,
+        lung_ml=said.lung_ml,
+        checks=job.volume.series.checks,
+        timings_s=dict(said.timings_s),
+        networks=dict(said.networks),
+    )
+
+
+def _findings(reading: Reading, said: VolumeReading, images: list[str]) -> Iterator[Finding]:
+    """Rows of the findings; volumes are left out where the slices are too thick for them (W_NOVOL)."""
+    with_volume = not {check["code"] for check in reading.checks} & set(NO_VOLUME_CODES)
+    for number, (nodule, image) in enumerate(zip(said.findings, images, strict=True), start=1):
+        yield Finding(
+            site_id=reading.site_id,
+            study_id=reading.study_id,
+            reading=reading,
+            number=number,
+            center_mm=list(nodule.center_mm),
+            slice_index=nodule.slice_index,
+            mask_start=list(nodule.start),
+            mask_shape=list(nodule.mask.shape),
+            mask_bits=zlib.compress(np.packbits(nodule.mask).tobytes()),
+            long_axis_mm=nodule.long_axis_mm,
+            short_axis_mm=nodule.short_axis_mm,
+            mean_diameter_mm=nodule.mean_diameter_mm,
+            volume_mm3=nodule.volume_mm3 if with_volume else None,
+            type=nodule.type,
+            side=nodule.side,
+            p_nodule=nodule.p_nodule,
+            malignancy=nodule.malignancy,
+            malignancy_low=nodule.malignancy_low,
+            malignancy_high=nodule.malignancy_high,
+            key_image=image,
+        )
+
+
+def _key_image(nodule: FoundNodule, volume: BuiltVolume) -> str:
+    """Render the slice with the largest outline, and store the picture."""
+    mask = np.zeros(volume.hu.shape[1:], bool)
+    z = nodule.slice_index - nodule.start[0]
+    rows, columns = nodule.mask.shape[1:]
+    top, left = nodule.start[1:]
+    mask[top : top + rows, left : left + columns] = nodule.mask[z]
+    picture = render_key_image(volume.hu[nodule.slice_index], mask, spacing_mm=volume.geometry.spacing_mm[1:])
+    file = io.BytesIO()
+    picture.save(file, "PNG", optimize=True)
+    return put(KEY_IMAGES, file)
+
+
+def mask_of(finding: Finding) -> NDArray[np.bool_]:
+    """The outline of a stored finding, bool (z, y, x), to be placed at `mask_start` of the volume."""
+    shape = tuple(finding.mask_shape)
+    bits = np.frombuffer(zlib.decompress(bytes(finding.mask_bits)), np.uint8)
+    return np.unpackbits(bits, count=int(np.prod(shape))).reshape(shape).astype(bool)

@@ -1,0 +1,28 @@
+"""What the worklist shows of a reading."""
+
+from __future__ import annotations
+
+from inference.models import Finding, Reading
+from scans.models import Study
+
+
+def show_reading(study: Study, reading: Reading) -> None:
+    """Copy the sums of a reading to its study, so that the worklist needs one table."""
+    findings = list(reading.findings.order_by("-malignancy", "number"))
+    Study.objects.filter(pk=study.pk).update(
+        status=Study.Status.READY,
+        reason="",
+        stage="",
+        progress=1,
+        scan_probability=reading.scan_probability,
+        priority=reading.scan_probability,
+        finding_count=len(findings),
+        lead_finding=describe(findings[0]) if findings else "",
+        warning_count=sum(check["level"] != "INFO" for check in reading.checks),
+    )
+
+
+def describe(finding: Finding) -> str:
+    """The finding in a few words: side, size, type."""
+    side = finding.get_side_display().capitalize()
+    return f"{side}, {finding.mean_diameter_mm:.1f} mm {finding.get_type_display()}"

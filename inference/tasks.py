@@ -1,0 +1,46 @@
+"""Work on readings: planning and reaping on the ingest queue, reading on the GPU queue."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import current_app, shared_task
+from celery.signals import worker_process_init
+
+
+@shared_task(name="inference.tasks.plan_reading")
+def plan_reading(*, study_id: str, volume_id: str) -> None:
+    from inference import jobs
+    from scans.models import Study, Volume
+
+    study = Study.objects.filter(pk=study_id).first()
+    volume = Volume.objects.filter(pk=volume_id).first()
+    if study is not None and volume is not None:
+        jobs.plan(study, volume)
+
+
+@shared_task(name="inference.tasks.read_next")
+def read_next() -> None:
+    """Read one job; as long as others wait, another message follows."""
+    from inference.models import Job
+    from inference.work import read_next as read_one
+
+    if read_one() and Job.objects.filter(state=Job.State.QUEUED).exists():
+        current_app.send_task("inference.tasks.read_next", ignore_result=True)
+
+
+@shared_task(name="inference.tasks.reap_jobs")
+def reap_jobs() -> int:
+    from inference import jobs
+
+    return jobs.reap()
+
+
+@worker_process_init.connect
+def warm_up(**_: Any) -> None:
+    """Load the networks when a GPU worker's child starts, so that the first scan does not wait for it."""
+    if os.environ.get("LUNGPORTAL_ROLE") == "gpu":
+        from inference.cnn.networks import load_networks
+
+        load_networks()

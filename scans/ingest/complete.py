@@ -1,0 +1,153 @@
+"""A study is complete: volumes are built and checked, the series to read is chosen, its reading asked for.
+
+A study completes when it has been quiet for a while, or when somebody says so. Every step may be killed and
+repeated: volumes are keyed by their digest, and the outcome is written only if no image came meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.permissions import require_role
+from accounts.uploading import MAY_SEND
+from core.outbox import promise
+from scans.dicom.checks import (
+    Candidate,
+    Check,
+    as_check,
+    check_header_set,
+    check_volume,
+    choose_series,
+    reason,
+    refuse,
+    summarise,
+)
+from scans.dicom.headers import Header
+from scans.dicom.lungs import find_lungs
+from scans.dicom.refusal import Refused
+from scans.models import Instance, Series, Study, Volume
+from scans.volumes import build, keep
+
+if TYPE_CHECKING:
+    from accounts.models import Person
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = timedelta(minutes=10)
+"""After this a study that was handed to a worker and came to nothing is handed out again."""
+
+NO_VOLUME = {"E_GEOM", "E_MIXED", "E_RESCALE", "E_MODALITY", "E_MULTIFRAME"}
+"""After these no volume is built; after any other refusal one is, to be looked at and read on request."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A series with its volume, if it makes one, and what the checks said."""
+
+    series: Series
+    volume: Volume | None
+    candidate: Candidate
+
+
+def complete_quiet_studies() -> int:
+    """Complete every study to which nothing was added for a while; returns how many."""
+    now = timezone.now()
+    quiet = Study.objects.quiet_since(now - timedelta(seconds=settings.QUIET_SECONDS))
+    forgotten = Study.objects.filter(status=Study.Status.RECEIVED, completed_at__lt=now - PATIENCE)
+    return sum(
+        _hand_out(pk) for pk in [*quiet.values_list("pk", flat=True), *forgotten.values_list("pk", flat=True)]
+    )
+
+
+def tell_complete(person: Person, study: Study) -> None:
+    """Somebody says that all images of a study have come: no need to wait.
+
+    Raises
+    ------
+    Forbidden : the person's role may not send images at this site.
+    """
+    require_role(person, study.site_id, *MAY_SEND)
+    if study.completed_at is None:
+        _hand_out(study.pk)
+
+
+@transaction.atomic
+def _hand_out(pk: object) -> int:
+    """Mark the study as complete and promise the work, once."""
+    study = Study.objects.select_for_update(skip_locked=True).filter(pk=pk).first()
+    recent = study and study.completed_at and study.completed_at > timezone.now() - PATIENCE
+    if study is None or recent:
+        return 0
+    study.completed_at = timezone.now()
+    study.save(update_fields=["completed_at"])
+    promise("scans.tasks.complete_study", study_id=study.pk)
+    return 1
+
+
+def complete_study(study: Study) -> None:
+    """Build and check the series of a study, choose the one to read, and ask for its reading."""
+    seen = study.last_instance_at
+    checked = [_check(series) for series in study.series.filter(instance_count__gt=0)]
+    chosen, sentence = choose_series([one.candidate for one in checked])
+    best = next((one for one in checked if one.candidate is chosen), None)
+    with transaction.atomic():
+        current = Study.objects.select_for_update().get(pk=study.pk)
+        if current.last_instance_at != seen:
+            logger.info("study %s grew while it was completed; it will be completed again", study.pk)
+            return
+        current.series_choice = sentence[:500]
+        if best is not None and best.volume is not None:
+            _ask_for_reading(current, best.series, best.volume)
+        else:
+            _not_read(current, checked)
+
+
+def _check(series: Series) -> Checked:
+    instances = list(series.instances.in_slice_order())
+    headers = [Header.from_json(instance.header) for instance in instances]
+    checks = check_header_set(headers)
+    volume = None
+    if not {check.code for check in refuse(checks)} & NO_VOLUME:
+        volume, more = _volume(series, instances, headers)
+        checks = (*checks, *more)
+    series.checks = [check.to_json() for check in checks]
+    series.refusal = reason(checks)[:500]
+    series.save(update_fields=["checks", "refusal"])
+    uid, number = series.series_instance_uid, series.series_number
+    candidate = Candidate(uid, number, series.description, summarise(headers), checks)
+    return Checked(series, volume, candidate)
+
+
+def _volume(
+    series: Series, instances: Sequence[Instance], headers: Sequence[Header]
+) -> tuple[Volume | None, tuple[Check, ...]]:
+    try:
+        built = build(instances, headers)
+    except Refused as refused:
+        return None, (as_check(refused),)
+    return keep(series, built), check_volume(built, find_lungs(built.hu, built.geometry))
+
+
+def _ask_for_reading(study: Study, series: Series, volume: Volume) -> None:
+    study.read_series = series
+    study.warning_count = sum(check["level"] == "WARN" for check in series.checks)
+    study.status, study.reason, study.stage, study.progress = Study.Status.WAITING, "", "", 0
+    study.save()
+    promise("inference.tasks.plan_reading", study_id=study.pk, volume_id=volume.pk)
+
+
+def _not_read(study: Study, checked: Sequence[Checked]) -> None:
+    alone = checked[0].series if len(checked) == 1 else None
+    study.read_series = alone
+    study.status = Study.Status.NOT_READ
+    study.reason = alone.refusal if alone else study.series_choice
+    study.warning_count, study.stage, study.progress = 0, "", 0
+    study.save()

@@ -1,0 +1,128 @@
+"""The one path into the house: every road (browser, STOW-RS, REST, command line) ends here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from scans.ingest.arrivals import Arrival, Refusal
+from scans.ingest.filing import Conflict, Drawer
+from scans.models import Instance, Quarantined, Series, Study, UploadedFile
+
+if TYPE_CHECKING:
+    from accounts.models import Site
+
+Outcome = UploadedFile.Outcome
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of one file."""
+
+    outcome: UploadedFile.Outcome
+    code: str = ""
+    sentence: str = ""
+    header: Arrival | None = None
+    refusal: Refusal | None = None
+    instance: Instance | None = None
+    study: Study | None = None
+
+
+def receive(site: Site, arrivals: Sequence[Arrival | Refusal]) -> list[Receipt]:
+    """File what has arrived, in one transaction; after it the whole batch may be acknowledged.
+
+    The bytes are already durable (`arrive`). The same bytes under the same UID are a duplicate; other bytes
+    go to quarantine and nothing is overwritten. A batch that collides with another one is filed again.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with transaction.atomic():
+                return _file_all(site, arrivals)
+        except IntegrityError:
+            if attempt == ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _file_all(site: Site, arrivals: Sequence[Arrival | Refusal]) -> list[Receipt]:
+    drawer = Drawer(site)
+    known = _known(site, arrivals)
+    receipts = [_file_one(drawer, known, arrival) for arrival in arrivals]
+    fresh = [r.instance for r in receipts if r.outcome == Outcome.STORED and r.instance is not None]
+    Instance.objects.bulk_create(fresh)
+    _note_growth(fresh)
+    return receipts
+
+
+def _known(site: Site, arrivals: Sequence[Arrival | Refusal]) -> dict[str, Instance]:
+    uids = [a.header.sop_instance_uid for a in arrivals if isinstance(a, Arrival)]
+    stored = Instance.objects.filter(site=site, sop_instance_uid__in=uids).select_related("series__study")
+    return {instance.sop_instance_uid: instance for instance in stored.defer("header")}
+
+
+def _file_one(drawer: Drawer, known: dict[str, Instance], arrival: Arrival | Refusal) -> Receipt:
+    if isinstance(arrival, Refusal):
+        return Receipt(Outcome.REFUSED, arrival.code, arrival.sentence, refusal=arrival)
+    uid = arrival.header.sop_instance_uid
+    if uid in known:
+        return _seen_before(drawer.site, known[uid], arrival)
+    try:
+        series = drawer.series_for(arrival.header)
+    except Conflict as conflict:
+        return _quarantine(drawer.site, arrival, conflict.reason, conflict.study)
+    known[uid] = _instance(series, arrival)
+    return Receipt(Outcome.STORED, header=arrival, instance=known[uid], study=series.study)
+
+
+def _seen_before(site: Site, stored: Instance, arrival: Arrival) -> Receipt:
+    study = stored.series.study
+    if stored.sha256 != arrival.sha256:
+        return _quarantine(site, arrival, Quarantined.Reason.OTHER_BYTES, study)
+    sentence = "This image is already stored."
+    return Receipt(Outcome.DUPLICATE, "DUPLICATE", sentence, header=arrival, instance=stored, study=study)
+
+
+def _quarantine(site: Site, arrival: Arrival, reason: Quarantined.Reason, study: Study | None) -> Receipt:
+    Quarantined.objects.get_or_create(
+        site=site,
+        sop_instance_uid=arrival.header.sop_instance_uid,
+        sha256=arrival.sha256,
+        defaults={"size": arrival.size, "reason": reason, "study": study},
+    )
+    sentence = f"Kept in quarantine: {reason.label}. An administrator must decide."
+    return Receipt(Outcome.QUARANTINED, reason.upper(), sentence, header=arrival, study=study)
+
+
+def _instance(series: Series, arrival: Arrival) -> Instance:
+    header = arrival.header
+    return Instance(
+        site_id=series.site_id,
+        series=series,
+        sop_instance_uid=header.sop_instance_uid,
+        sop_class_uid=header.sop_class_uid,
+        transfer_syntax_uid=header.transfer_syntax_uid,
+        sha256=arrival.sha256,
+        size=arrival.size,
+        instance_number=header.instance_number,
+        position=header.position_along_normal,
+        header=header.to_json(),
+    )
+
+
+def _note_growth(fresh: Sequence[Instance]) -> None:
+    """Series count their instances, studies start their quiet time anew; in one order, against deadlocks."""
+    counts: dict[Series, int] = {}
+    for instance in fresh:
+        counts[instance.series] = counts.get(instance.series, 0) + 1
+    for series in sorted(counts, key=lambda one: one.pk):
+        Series.objects.filter(pk=series.pk).update(instance_count=F("instance_count") + counts[series])
+    studies = sorted({series.study_id for series in counts})
+    Study.objects.filter(pk__in=studies).update(
+        last_instance_at=timezone.now(), completed_at=None, status=Study.Status.RECEIVED, reason="", stage=""
+    )

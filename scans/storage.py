@@ -1,0 +1,124 @@
+"""Files under the hash of their content, on disk before anybody is told that they are stored."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from django.conf import settings
+from django.core.files.base import File
+from django.core.files.storage import FileSystemStorage, default_storage
+
+CHUNK = 1 << 20
+
+
+class ContentStorage(FileSystemStorage):
+    """Django's file storage with fsync of the file and of its folder before `save` returns."""
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        return name
+
+    def _save(self, name: str, content: File) -> str:  # type: ignore[type-arg]
+        target = Path(self.path(name))
+        if target.exists():
+            return name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, partial = tempfile.mkstemp(dir=target.parent, prefix=".partial-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                for chunk in content.chunks(CHUNK):
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, target)
+        except BaseException:
+            Path(partial).unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+        return name
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class TooLarge(Exception):
+    """More bytes came than one file may have."""
+
+
+@dataclass
+class Spooled:
+    """Bytes that have arrived: a temporary file, its sha256 and size. Gone when the block ends."""
+
+    file: BinaryIO
+    sha256: str
+    size: int
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.file.close()
+
+    def keep(self, folder: str) -> str:
+        """Store the bytes for good under their hash; returns the name in the storage."""
+        name = content_name(folder, self.sha256)
+        if not default_storage.exists(name):
+            self.file.seek(0)
+            default_storage.save(name, File(self.file))
+        return name
+
+
+def spool(chunks: Iterable[bytes], limit: int | None = None) -> Spooled:
+    """Write arriving chunks to a temporary file and hash them on the way; memory does not grow.
+
+    Raises
+    ------
+    TooLarge : when more than `limit` bytes come.
+    """
+    file = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - the caller closes it with Spooled
+        max_size=4 * CHUNK, dir=settings.FILE_UPLOAD_TEMP_DIR or None
+    )
+    digest, size = hashlib.sha256(), 0
+    for chunk in chunks:
+        size += len(chunk)
+        if limit is not None and size > limit:
+            file.close()
+            raise TooLarge
+        digest.update(chunk)
+        file.write(chunk)
+    file.seek(0)
+    return Spooled(file, digest.hexdigest(), size)  # type: ignore[arg-type]
+
+
+def content_name(folder: str, sha256: str) -> str:
+    """Name of a content in the storage, spread over two levels of folders."""
+    return f"{folder}/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def put(folder: str, source: BinaryIO) -> str:
+    """Store a file that we made (a volume, a key image) under its hash; returns its name."""
+    source.seek(0)
+    with spool(iter(lambda: source.read(CHUNK), b"")) as spooled:
+        return spooled.keep(folder)
+
+
+def free_bytes() -> int | None:
+    """Space left where the storage lies; None where it has no local folder."""
+    try:
+        return shutil.disk_usage(default_storage.path("")).free
+    except (NotImplementedError, FileNotFoundError):
+        return None

@@ -18,10 +18,15 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tupl
 class TextFormatter(logging.Formatter):
     """`2026-11-21T08:00:00Z INFO scans.ingest: series complete`"""
 
-    converter = time.gmtime
-
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+
+    def format(self, record: logging.LogRecord) -> str:
+        _hide_values(record)
+        return super().format(record)
 
     def formatException(self, ei: ExcInfo) -> str:  # noqa: N802 - the name is logging's
         kind, error, trace = ei
@@ -37,8 +42,9 @@ class JSONFormatter(TextFormatter):
     """The same event as one JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
+        _hide_values(record)
         line = {
-            "time": self.formatTime(record, self.datefmt),
+            "time": self.formatTime(record),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
@@ -46,3 +52,15 @@ class JSONFormatter(TextFormatter):
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
+
+
+def _hide_values(record: logging.LogRecord) -> None:
+    """Celery writes what a task raised, and with which text, into the message itself."""
+    context = getattr(record, "data", None)
+    if record.name == "celery.app.trace" and isinstance(context, dict):
+        kind = record.exc_info[0] if record.exc_info else None
+        named = f" ({kind.__qualname__})" if kind else ""
+        record.msg = (
+            f"task {context.get('name')}[{context.get('id')}] {context.get('description', 'ended')}{named}"
+        )
+        record.args = None

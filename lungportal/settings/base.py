@@ -249,7 +249,10 @@ def logging_config(log_format: str) -> dict[str, Any]:
             # These two keep handlers of their own in DEBUG and by mail; one road out is enough.
             "django": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
             "django.server": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-            "celery": {"level": "INFO"},
+            # A line for every periodic message is too much; failures stay.
+            "celery.beat": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.app.trace": {"level": "WARNING"},
             "pydicom": {"level": "ERROR"},  # its warnings quote header values
         },
     }

@@ -97,7 +97,7 @@ def _reading(reading: Reading) -> dict[str, Any]:
 def marks_of(nodules: list[Nodule]) -> dict[str, int]:
     """How many marks the networks showed, and what the reader made of them."""
     shown = [nodule for nodule in nodules if nodule.finding is not None]
-    counts = Counter(nodule.status for nodule in shown)
+    counts = Counter(str(nodule.status) for nodule in shown)
     statuses = ("accepted", "rejected", "corrected", "undecided")
     added = sum(nodule.status == "added" for nodule in nodules)
     return {"shown": len(shown), **{status: counts[status] for status in statuses}, "added": added}
@@ -116,7 +116,8 @@ def _header(series: Series | None) -> Mapping[str, Any]:
     if series is None:
         return {}
     header = Instance.objects.filter(series=series).values_list("header", flat=True).first() or {}
-    return header.get("dicom_json", header)
+    model: Mapping[str, Any] = header.get("dicom_json", header)
+    return model
 
 
 def _text(header: Mapping[str, Any], tag: str) -> str:

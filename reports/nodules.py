@@ -191,19 +191,16 @@ def _with_images(nodules: list[Nodule], volume: Volume | None) -> list[Nodule]:
     """The same nodules with the series and image number at which each is shown."""
     if volume is None or not nodules:
         return nodules
-    uids = volume.sop_instance_uids
-    shown = {n.number: uids[n.slice_index] for n in nodules if _in(n.slice_index, uids)}
-    instances = Instance.objects.filter(series=volume.series_id, sop_instance_uid__in=shown.values())
-    numbers = dict(instances.values_list("sop_instance_uid", "instance_number"))
+    uids = {n.number: _uid_at(volume, n.slice_index) for n in nodules}
+    shown = Instance.objects.filter(series=volume.series_id, sop_instance_uid__in=uids.values())
+    numbers = dict(shown.values_list("sop_instance_uid", "instance_number"))
+    series_number = volume.series.series_number
     return [
-        replace(
-            nodule,
-            series_number=volume.series.series_number,
-            image_number=numbers.get(shown.get(nodule.number, "")),
-        )
+        replace(nodule, series_number=series_number, image_number=numbers.get(uids[nodule.number]))
         for nodule in nodules
     ]
 
 
-def _in(index: int | None, uids: list[str]) -> bool:
-    return index is not None and 0 <= index < len(uids)
+def _uid_at(volume: Volume, index: int | None) -> str:
+    uids = volume.sop_instance_uids
+    return uids[index] if index is not None and index < len(uids) else ""

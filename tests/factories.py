@@ -33,6 +33,23 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def ball() -> np.ndarray:
+    """Outline of the findings: an ellipsoid in 5 x 9 x 9 voxels."""
+    z, y, x = np.ogrid[-2:3, -4:5, -4:5]
+    return (z / 2.5) ** 2 + (y / 4.5) ** 2 + (x / 4.5) ** 2 <= 1
+
+
+def key_image(size: int = 256) -> str:
+    """A stored picture: a grey ramp with a bright disc. Returns its name in the storage."""
+    y, x = np.mgrid[:size, :size]
+    grey = (x * 0.3).astype(np.uint8)
+    grey[(x - size / 2) ** 2 + (y - size / 2) ** 2 < (size / 10) ** 2] = 230
+    file = io.BytesIO()
+    Image.fromarray(grey).save(file, "PNG")
+    name = f"key-images/test/{hashlib.sha256(file.getvalue()).hexdigest()}"
+    return name if default_storage.exists(name) else default_storage.save(name, ContentFile(file.getvalue()))
+
+
 class SiteFactory(DjangoModelFactory):
     class Meta:
         model = Site
@@ -281,13 +298,13 @@ class ReadingFactory(DjangoModelFactory):
 
 
 class FindingFactory(DjangoModelFactory):
-    """13.0 x 9.4 mm, solid, right lung, with an outline of 5 x 9 x 9 voxels; `with_key_image=True` stores one."""
+    """13.0 x 9.4 mm, solid, right lung, outline of 5 x 9 x 9 voxels; `with_key_image=True` stores one."""
 
     class Meta:
         model = Finding
 
     class Params:
-        with_key_image = factory.Trait(key_image=factory.LazyFunction(lambda: key_image()))
+        with_key_image = factory.Trait(key_image=factory.LazyFunction(key_image))
 
     reading = factory.SubFactory(ReadingFactory, findings=0)
     study = factory.SelfAttribute("reading.study")
@@ -374,20 +391,3 @@ class AddendumFactory(DjangoModelFactory):
     site = factory.SelfAttribute("report.site")
     person = factory.SubFactory(PersonFactory)
     text = "Compared with the study of 2025, now available: unchanged."
-
-
-def ball() -> np.ndarray:
-    """Outline of the findings: an ellipsoid in 5 x 9 x 9 voxels."""
-    z, y, x = np.ogrid[-2:3, -4:5, -4:5]
-    return (z / 2.5) ** 2 + (y / 4.5) ** 2 + (x / 4.5) ** 2 <= 1
-
-
-def key_image(size: int = 256) -> str:
-    """A stored picture: a grey ramp with a bright disc. Returns its name in the storage."""
-    y, x = np.mgrid[:size, :size]
-    grey = (x * 0.3).astype(np.uint8)
-    grey[(x - size / 2) ** 2 + (y - size / 2) ** 2 < (size / 10) ** 2] = 230
-    file = io.BytesIO()
-    Image.fromarray(grey).save(file, "PNG")
-    name = f"key-images/test/{hashlib.sha256(file.getvalue()).hexdigest()}"
-    return name if default_storage.exists(name) else default_storage.save(name, ContentFile(file.getvalue()))

@@ -167,7 +167,7 @@ def _newest_size(root: Decision) -> Decision:
 
 
 def _saved(decision: Decision, study: Study) -> Decision:
-    _require_finite(decision)
+    _require_numbers(decision)
     validate(decision, *CHECKED)
     _require_inside(decision, study)
     decision.save()
@@ -175,7 +175,9 @@ def _saved(decision: Decision, study: Study) -> Decision:
     return decision
 
 
-def _require_finite(decision: Decision) -> None:
+def _require_numbers(decision: Decision) -> None:
+    if decision.center_mm is not None and len(decision.center_mm) != 3:
+        raise UserError("invalid", "A place has three coordinates: x, y and z in millimetres.")
     numbers = [decision.long_axis_mm, decision.short_axis_mm, *(decision.center_mm or [])]
     if not all(math.isfinite(number) for number in numbers if number is not None):
         raise UserError("invalid", "Sizes and positions must be finite numbers of millimetres.")

@@ -48,13 +48,13 @@ def _of_python(file: Path, tree: ast.Module) -> Iterator[str]:
             length = (node.end_lineno or node.lineno) - node.lineno + 1
             if length > FUNCTION_LINES:
                 yield f"{file}:{node.lineno}: {node.name} has {length} lines; at most {FUNCTION_LINES}"
-        if _asks_for_all(node) and not MAY_ASK_FOR_ALL.search(file.as_posix()):
+        if isinstance(node, ast.Call) and _asks_for_all(node) and not MAY_ASK_FOR_ALL.search(file.as_posix()):
             yield f"{file}:{node.lineno}: objects.all() sees every site; start at visible_to(person)"
 
 
-def _asks_for_all(node: ast.AST) -> bool:
-    match node:
-        case ast.Call(func=ast.Attribute(attr="all", value=ast.Attribute(attr="objects"))):
+def _asks_for_all(call: ast.Call) -> bool:
+    match call.func:
+        case ast.Attribute(attr="all", value=ast.Attribute(attr="objects")):
             return True
         case _:
             return False

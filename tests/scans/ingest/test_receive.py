@@ -1,0 +1,184 @@
+"""Files on their way in: what is stored, what is a duplicate, what waits in quarantine, what is refused."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.core.files.storage import default_storage
+from django.db import connection
+
+from accounts.models import Person, Site
+from patients.models import Patient
+from scans.ingest import receive as receive_module
+from scans.models import Instance, Quarantined, Series, Study, Upload, UploadedFile
+from scans.storage import content_name
+from scans.uploads import Batch
+from tests.dicom_files import ct_image
+
+pytestmark = pytest.mark.django_db
+Outcome = UploadedFile.Outcome
+
+
+def send(site: Site, person: Person, *files: bytes) -> list[receive_module.Receipt]:
+    batch = Batch(site, person, Upload.Road.REST)
+    for file in files:
+        batch.take(iter([file]))
+    return batch.finish()
+
+
+def test_an_image_makes_its_patient_study_and_series(site: Site, technician: Person) -> None:
+    (receipt,) = send(site, technician, ct_image())
+
+    assert receipt.outcome == Outcome.STORED
+    patient = Patient.objects.get()
+    assert (patient.issuer, patient.medical_record_number, patient.name) == ("north", "N-0001", "DOE^Jane")
+    study, series = Study.objects.get(), Series.objects.get()
+    assert (study.patient, study.accession_number, study.patient_age) == (patient, "A1", 67)
+    assert (series.study, series.instance_count, series.modality) == (study, 1, "CT")
+
+
+def test_acknowledged_is_durable(site: Site, technician: Person) -> None:
+    """DESIGN promise 1: the stored bytes are those that came, under their hash."""
+    sent = ct_image()
+    (receipt,) = send(site, technician, sent)
+
+    assert receipt.instance is not None
+    with default_storage.open(content_name("instances", receipt.instance.sha256)) as stored:
+        assert stored.read() == sent
+
+
+def test_the_same_bytes_are_one_instance(site: Site, technician: Person) -> None:
+    """DESIGN promise 2, first half."""
+    receipts = send(site, technician, ct_image(), ct_image())
+    later = send(site, technician, ct_image())
+
+    assert [r.outcome for r in receipts + later] == [Outcome.STORED, Outcome.DUPLICATE, Outcome.DUPLICATE]
+    assert Instance.objects.count() == 1
+    assert Series.objects.get().instance_count == 1
+
+
+def test_other_bytes_under_the_same_uid_wait_in_quarantine(site: Site, technician: Person) -> None:
+    """DESIGN promise 2, second half: nothing is overwritten."""
+    send(site, technician, ct_image(hu=-850))
+    before = Instance.objects.get().sha256
+    (receipt,) = send(site, technician, ct_image(hu=-700))
+
+    assert receipt.outcome == Outcome.QUARANTINED
+    assert Instance.objects.get().sha256 == before
+    assert Quarantined.objects.get().reason == Quarantined.Reason.OTHER_BYTES
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"PatientID": "N-0002"},
+        {"PatientName": "ROE^Richard"},
+        {"PatientBirthDate": "19700101"},
+        {"IssuerOfPatientID": "OTHER"},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_two_people_are_never_merged(site: Site, technician: Person, changes: dict[str, str]) -> None:
+    send(site, technician, ct_image(1))
+    (receipt,) = send(site, technician, ct_image(2, **changes))
+
+    assert receipt.outcome == Outcome.QUARANTINED
+    assert Quarantined.objects.get().reason == Quarantined.Reason.OTHER_PATIENT
+    assert Instance.objects.count() == 1
+
+
+def test_the_same_number_at_two_sites_is_two_patients(
+    site: Site, other_site: Site, technician: Person, stranger: Person
+) -> None:
+    send(site, technician, ct_image())
+    send(other_site, stranger, ct_image())
+
+    assert Patient.objects.count() == 2
+    assert Study.objects.visible_to(technician).count() == 1
+
+
+def test_the_same_number_of_two_issuers_is_two_patients(site: Site, technician: Person) -> None:
+    send(site, technician, ct_image(1, IssuerOfPatientID="A"))
+    send(site, technician, ct_image(1, series="2.25.8", study="2.25.9", IssuerOfPatientID="B"))
+
+    assert sorted(Patient.objects.values_list("issuer", flat=True)) == ["A", "B"]
+
+
+def test_an_image_without_a_patient_number_makes_a_patient_of_its_own(site: Site, technician: Person) -> None:
+    send(
+        site,
+        technician,
+        ct_image(1, PatientID=""),
+        ct_image(1, PatientID="", series="2.25.8", study="2.25.9"),
+    )
+
+    assert Patient.objects.count() == 2
+
+
+def test_a_bad_file_never_stops_the_rest(site: Site, technician: Person) -> None:
+    whole = ct_image(2)
+    receipts = send(site, technician, b"just text", ct_image(1), whole[: len(whole) // 2], ct_image(3))
+
+    assert [r.outcome for r in receipts] == [Outcome.REFUSED, Outcome.STORED, Outcome.REFUSED, Outcome.STORED]
+    assert all(r.sentence.endswith(".") for r in receipts if r.outcome == Outcome.REFUSED)
+    upload = Upload.objects.get()
+    assert (upload.stored, upload.refused, upload.files.count()) == (2, 2, 4)
+
+
+def test_a_new_image_opens_a_completed_study_again(site: Site, technician: Person) -> None:
+    send(site, technician, ct_image(1))
+    Study.objects.update(completed_at="2026-03-12T11:00Z", status="ready")
+    send(site, technician, ct_image(2))
+
+    study = Study.objects.get()
+    assert (study.completed_at, study.status) == (None, "received")
+
+
+def test_a_large_batch_is_filed_in_parts(
+    site: Site, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scans.uploads.COMMIT_EVERY", 4)
+    receipts = send(site, technician, *(ct_image(n) for n in range(10)))
+
+    assert len(receipts) == 10
+    assert Series.objects.get().instance_count == 10
+
+
+def test_a_file_above_the_limit_is_refused(
+    site: Site, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scans.limits.LARGEST_INSTANCE_BYTES", 1000)
+    (receipt,) = send(site, technician, ct_image())
+
+    assert (receipt.outcome, receipt.code) == (Outcome.REFUSED, "TOO_LARGE")
+
+
+def test_filing_costs_a_constant_number_of_queries(
+    site: Site, technician: Person, django_assert_max_num_queries: object
+) -> None:
+    with django_assert_max_num_queries(40):  # type: ignore[operator]
+        send(site, technician, *(ct_image(n) for n in range(60)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_senders_of_one_study_do_not_lose_an_image(site: Site, technician: Person) -> None:
+    barrier, failures = threading.Barrier(2), []
+
+    def sender(numbers: range) -> None:
+        try:
+            barrier.wait()
+            send(site, technician, *(ct_image(n) for n in numbers))
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=sender, args=(numbers,)) for numbers in (range(0, 20), range(10, 30))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert not failures
+    assert Instance.objects.count() == Series.objects.get().instance_count == 30

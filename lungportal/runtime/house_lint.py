@@ -20,15 +20,22 @@ WRITTEN_BY_OTHERS = re.compile(r"(?:^|/)(?:migrations|vendor)/|\.min\.")
 
 
 def our_files() -> list[Path]:
-    """What git follows, or would follow."""
+    """What git follows, or would follow; without git everything outside hidden folders."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
-    files = (Path(line) for line in listed.stdout.splitlines())
-    return [
-        f for f in files if f.suffix in TEXT and not WRITTEN_BY_OTHERS.search(str(f)) and (ROOT / f).exists()
-    ]
+    if listed.returncode == 0:
+        files = [Path(line) for line in listed.stdout.splitlines()]
+    else:
+        files = [path.relative_to(ROOT) for path in ROOT.rglob("*") if path.is_file()]
+    return [file for file in files if _is_ours(file)]
+
+
+def _is_ours(file: Path) -> bool:
+    hidden = any(part.startswith(".") and part != ".ci" for part in file.parts[:-1]) or file.parts[0] == "var"
+    written_here = file.suffix in TEXT and not WRITTEN_BY_OTHERS.search(file.as_posix())
+    return written_here and not hidden and (ROOT / file).exists()
 
 
 def complaints(file: Path, text: str) -> Iterator[str]:

@@ -17,6 +17,8 @@ from typing import Any
 
 import psutil
 import pytest
+import redis
+from celery import Celery
 
 from lungportal.runtime.places import Places
 from lungportal.runtime.processes import leftovers
@@ -81,6 +83,13 @@ def eventually(condition: Callable[[], bool], limit_s: float = RECOVERY_S) -> No
         time.sleep(0.1)
 
 
+def answers(broker: redis.Redis) -> bool:
+    try:
+        return bool(broker.ping())
+    except redis.RedisError:
+        return False
+
+
 @pytest.fixture(scope="module")
 def portal() -> Iterator[Portal]:
     folder = Path(tempfile.mkdtemp(prefix="lungportal-up-"))
@@ -108,6 +117,20 @@ def test_a_killed_process_is_running_again_and_the_portal_answers(running: Porta
     os.kill(before, signal.SIGKILL)
     eventually(lambda: running.pid(name) not in (before, None))
     eventually(running.answers)
+
+
+@pytest.mark.parametrize("queue", ["ingest", "gpu"])
+def test_a_worker_takes_tasks_again_after_redis_was_lost(running: Portal, queue: str) -> None:
+    redis_pid = running.pid("redis")
+    assert redis_pid is not None
+    os.kill(redis_pid, signal.SIGKILL)
+    eventually(lambda: running.pid("redis") not in (redis_pid, None))
+    broker = redis.Redis(unix_socket_path=str(running.places.redis_socket))
+    eventually(lambda: answers(broker))
+    with Celery(broker=running.places.redis_url) as client:
+        client.send_task("core.tasks.flush_outbox", queue=queue, ignore_result=True)
+    eventually(lambda: broker.llen(queue) == 0 and broker.hlen("unacked") == 0)
+    broker.close()
 
 
 def test_a_second_start_says_who_holds_the_data(running: Portal) -> None:

@@ -1,0 +1,45 @@
+"""Outlines of findings as polygons over the slices."""
+
+from __future__ import annotations
+
+import numpy as np
+from django.core.cache import cache
+from numpy.typing import NDArray
+from skimage.measure import find_contours
+
+from inference.models import Finding, Reading
+from inference.results import mask_of
+
+KEPT_FOR_S = 24 * 60 * 60
+
+Polygon = list[float]
+
+
+def outlines_of(reading: Reading) -> dict[str, dict[str, list[Polygon]]]:
+    """Per finding and slice index the polygons as x, y, x, y … in pixels of the volume.
+
+    A reading never changes, so neither do its outlines: they are kept under its key.
+    """
+    key = f"outlines:{reading.pk}"
+    found: dict[str, dict[str, list[Polygon]]] | None = cache.get(key)
+    if found is None:
+        found = {str(finding.pk): polygons_of(finding) for finding in reading.findings.all()}
+        cache.set(key, found, KEPT_FOR_S)
+    return found
+
+
+def polygons_of(finding: Finding) -> dict[str, list[Polygon]]:
+    """Polygons of one finding for each slice that it touches."""
+    first, top, left = finding.mask_start
+    planes = enumerate(mask_of(finding), first)
+    return {str(index): contours(plane, top, left) for index, plane in planes if plane.any()}
+
+
+def contours(plane: NDArray[np.bool_], top: int, left: int) -> list[Polygon]:
+    """Outlines half-way between inside and outside voxels; pixel (0, 0) has its centre at (0, 0)."""
+    padded = np.pad(plane.astype(np.float32), 1)
+    polygons = []
+    for contour in find_contours(padded, 0.5):
+        points = contour[:, ::-1] - 1 + (left, top)
+        polygons.append([round(float(value), 2) for value in points.ravel()])
+    return polygons

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import models
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
@@ -145,7 +146,23 @@ def _on_delete(sender: type[models.Model], instance: models.Model, **more: Any) 
         record(AuditEntry.Action.DELETE, instance)
 
 
+def _on_sign_in(request: HttpRequest, user: Any, **_: Any) -> None:
+    record(AuditEntry.Action.SIGN_IN, person=user)
+
+
+def _on_sign_out(request: HttpRequest, user: Any, **_: Any) -> None:
+    record(AuditEntry.Action.SIGN_OUT, person=user)
+
+
+def _on_sign_in_failed(**_: Any) -> None:
+    """The address typed is not kept: people type passwords there."""
+    record(AuditEntry.Action.SIGN_IN_FAILED)
+
+
 def connect() -> None:
     """Called once when the apps are ready."""
+    user_logged_in.connect(_on_sign_in, dispatch_uid="audit.sign_in")
+    user_logged_out.connect(_on_sign_out, dispatch_uid="audit.sign_out")
+    user_login_failed.connect(_on_sign_in_failed, dispatch_uid="audit.sign_in_failed")
     post_save.connect(_on_save, dispatch_uid="audit.save")
     post_delete.connect(_on_delete, dispatch_uid="audit.delete")

@@ -10,15 +10,14 @@ from typing import Any
 from django.db import transaction
 
 from core.version import CODE_VERSION
+from inference.cnn.networks import manifest, weights_hashes
 from inference.models import Network, Pipeline
 
 
 @cache
 def _manifests() -> dict[str, dict[str, Any]]:
     """Manifest of each shipped network by task; reads JSON only, no TensorFlow."""
-    from inference.cnn.networks import manifests  # noqa: PLC0415 - keeps start-up of web processes light
-
-    return {manifest["task"]: manifest for manifest in manifests()}
+    return {task: manifest(task) for task in weights_hashes()}
 
 
 def pipeline_sha256() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import BasePermission
 
 from core.problems import Forbidden
@@ -22,6 +23,15 @@ class IsMember(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         person = request.user
         return bool(person.is_authenticated and person.is_active and person.roles)
+
+
+def person_of(request: Request) -> Person:
+    """Who asks, after `IsMember` has let them in."""
+    from accounts.models import Person  # noqa: PLC0415 - DRF loads this module before the models
+
+    if not isinstance(request.user, Person):
+        raise NotAuthenticated
+    return request.user
 
 
 def require_role(person: Person, site_id: UUID, *roles: str) -> None:

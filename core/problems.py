@@ -15,7 +15,7 @@ MEDIA_TYPE = "application/problem+json"
 class UserError(Exception):
     """An error whose text is shown to the person: a code, one sentence, and what to do next."""
 
-    status = status.HTTP_400_BAD_REQUEST
+    status: int = status.HTTP_400_BAD_REQUEST
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)

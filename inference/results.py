@@ -17,10 +17,11 @@ from inference.models import Finding, Job, Reading
 from inference.pipeline import current_pipeline
 from inference.summary import show_reading
 from scans.dicom.volume import BuiltVolume
-from scans.dicom.window import render_key_image
+from scans.dicom.window import Crop, render_key_image
 from scans.storage import put
 
 KEY_IMAGES = "key-images"
+KEY_IMAGE_MM = 70.0
 NO_VOLUME_CODES = ("W_NOVOL", "W_THICK", "E_THICK")
 
 
@@ -94,10 +95,26 @@ def _key_image(nodule: FoundNodule, volume: BuiltVolume) -> str:
     rows, columns = nodule.mask.shape[1:]
     top, left = nodule.start[1:]
     mask[top : top + rows, left : left + columns] = nodule.mask[z]
-    picture = render_key_image(volume.hu[nodule.slice_index], mask, spacing_mm=volume.geometry.spacing_mm[1:])
+    pixel_mm = volume.geometry.spacing_mm[1:]
+    middle = (top + rows / 2, left + columns / 2)
+    side_mm = max(KEY_IMAGE_MM, 2.5 * nodule.long_axis_mm)
+    crop = _crop(middle, side_mm, pixel_mm, volume.geometry.shape[1:])
+    picture = render_key_image(volume.hu[nodule.slice_index], mask, crop=crop, pixel_mm=pixel_mm)
     file = io.BytesIO()
     picture.save(file, "PNG", optimize=True)
     return put(KEY_IMAGES, file)
+
+
+def _crop(
+    middle: tuple[float, float], side_mm: float, pixel_mm: tuple[float, float], shape: tuple[int, int]
+) -> Crop:
+    """A square of `side_mm` around a place (row, column), moved so that it lies inside the slice."""
+    sides = [min(round(side_mm / mm), size) for mm, size in zip(pixel_mm, shape, strict=True)]
+    starts = [
+        int(min(max(center - side / 2, 0), size - side))
+        for center, side, size in zip(middle, sides, shape, strict=True)
+    ]
+    return Crop(starts[0], starts[1], sides[0], sides[1])
 
 
 def mask_of(finding: Finding) -> NDArray[np.bool_]:

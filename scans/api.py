@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from django.http import QueryDict
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.parsers import MultiPartParser
@@ -9,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.permissions import person_of
 from accounts.uploading import site_for_images
 from core.problems import UserError
 from scans.models import Upload
@@ -33,9 +37,10 @@ class UploadView(APIView):
         responses={201: dict},
     )
     def post(self, request: Request) -> Response:
-        site = site_for_images(request.user, str(request.data.get("site", "")))
+        person, form = person_of(request), cast("QueryDict", request.data)
+        site = site_for_images(person, form.get("site", ""))
         files = [file for name in request.FILES for file in request.FILES.getlist(name)]
         if not files:
             raise UserError("no_files", "No file came with the request: send them in the field files.")
         road = Upload.Road.BROWSER if request.auth is None else Upload.Road.REST
-        return Response(receive_batch(request.user, site, files, road), status=status.HTTP_201_CREATED)
+        return Response(receive_batch(person, site, files, road), status=status.HTTP_201_CREATED)

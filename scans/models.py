@@ -20,8 +20,6 @@ from scans.querysets import (
     VolumeQuerySet,
 )
 
-UID = {"max_length": 64}
-
 
 class Study(Row):
     """One examination of a patient, with what the worklist shows of it.
@@ -45,7 +43,7 @@ class Study(Row):
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="studies")
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="studies")
-    study_instance_uid = models.CharField(**UID)
+    study_instance_uid = models.CharField(max_length=64)
     accession_number = models.CharField(max_length=64, blank=True)
     study_id = models.CharField(max_length=64, blank=True)
     description = models.CharField(max_length=256, blank=True)
@@ -101,7 +99,7 @@ class Series(Row):
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="+")
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="series")
-    series_instance_uid = models.CharField(**UID)
+    series_instance_uid = models.CharField(max_length=64)
     series_number = models.IntegerField(null=True, blank=True)
     modality = models.CharField(max_length=16, blank=True)
     description = models.CharField(max_length=256, blank=True)
@@ -129,9 +127,9 @@ class Instance(Row):
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="+")
     series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="instances")
-    sop_instance_uid = models.CharField(**UID)
-    sop_class_uid = models.CharField(**UID)
-    transfer_syntax_uid = models.CharField(**UID)
+    sop_instance_uid = models.CharField(max_length=64)
+    sop_class_uid = models.CharField(max_length=64)
+    transfer_syntax_uid = models.CharField(max_length=64)
     sha256 = models.CharField(max_length=64, db_index=True)
     size = models.PositiveBigIntegerField()
     instance_number = models.IntegerField(null=True, blank=True)
@@ -159,7 +157,7 @@ class Quarantined(Row):
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="quarantined")
     study = models.ForeignKey(Study, null=True, on_delete=models.CASCADE, related_name="quarantined")
-    sop_instance_uid = models.CharField(**UID)
+    sop_instance_uid = models.CharField(max_length=64)
     sha256 = models.CharField(max_length=64)
     size = models.PositiveBigIntegerField()
     reason = models.CharField(max_length=16, choices=Reason)
@@ -232,7 +230,7 @@ class Volume(Row):
     spacing_mm = ArrayField(models.FloatField(), size=3)
     origin_mm = ArrayField(models.FloatField(), size=3)
     direction = ArrayField(models.FloatField(), size=9)
-    sop_instance_uids = ArrayField(models.CharField(**UID))
+    sop_instance_uids = ArrayField(models.CharField(max_length=64))
     file = models.CharField(max_length=128)
     checks = models.JSONField(default=list)
 

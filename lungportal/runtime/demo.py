@@ -12,11 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.db import transaction
-from scans.dicom.phantom import demo_specs, make_phantom, write_dicom
 
 from accounts.models import Membership, Person, Site
 from accounts.tokens import create_token
 from lungportal.runtime.state import write_private
+from scans.dicom.phantom import demo_specs, make_phantom, write_dicom
 
 SITE = ("north", "North Clinic")
 ROLES = {

@@ -12,6 +12,8 @@ from lungportal.settings.environment import Environment
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 
 DEBUG = False
+DATA: Path  # these two are set by `from_environment`
+QUIET_SECONDS: float
 ROOT_URLCONF = "lungportal.urls"
 WSGI_APPLICATION = "lungportal.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

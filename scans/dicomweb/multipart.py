@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from email.message import Message
-from typing import BinaryIO
 
+from django.http import HttpRequest
 from django.http.multipartparser import ChunkIter, LazyStream, MultiPartParserError, Parser
 
 from core.problems import UserError
@@ -37,7 +37,7 @@ class UnsupportedBody(UserError):
     status = 415
 
 
-def parts(stream: BinaryIO, boundary: bytes) -> Iterator[Iterator[bytes]]:
+def parts(stream: HttpRequest, boundary: bytes) -> Iterator[Iterator[bytes]]:
     """The body of each part as chunks; a part must be consumed before the next is asked for.
 
     Raises

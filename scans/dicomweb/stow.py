@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.permissions import person_of
 from accounts.uploading import site_for_images
 from scans.dicomweb.multipart import boundary_of, parts
 from scans.ingest.arrivals import Arrival, Refusal
@@ -47,9 +48,10 @@ class StoreInstances(APIView):
 
     @extend_schema(request={"multipart/related": bytes}, responses={(200, "application/dicom+json"): dict})
     def post(self, request: Request, study_instance_uid: str = "") -> Response:
-        site = site_for_images(request.user, request.query_params.get("site", ""))
+        person = person_of(request)
+        site = site_for_images(person, request.query_params.get("site", ""))
         boundary = boundary_of(request.META.get("CONTENT_TYPE", ""))
-        batch = Batch(site, request.user, Upload.Road.STOW)
+        batch = Batch(site, person, Upload.Road.STOW)
         for body in parts(request._request, boundary):
             batch.take(body, check=_belongs_to(study_instance_uid))
         receipts = batch.finish()

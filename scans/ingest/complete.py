@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -80,7 +81,7 @@ def tell_complete(person: Person, study: Study) -> None:
 
 
 @transaction.atomic
-def _hand_out(pk: object) -> int:
+def _hand_out(pk: UUID) -> int:
     """Mark the study as complete and promise the work, once."""
     study = Study.objects.select_for_update(skip_locked=True).filter(pk=pk).first()
     recent = study and study.completed_at and study.completed_at > timezone.now() - PATIENCE

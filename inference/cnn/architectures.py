@@ -1,0 +1,89 @@
+"""The networks' architectures in Keras 3; imported only where a network is built or loaded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+HEADS = 5
+
+
+def _conv(x: Any, filters: int, stride: int = 1, size: int = 3) -> Any:
+    x = layers.Conv3D(filters, size, stride, padding="same", use_bias=False)(x)
+    return layers.Activation("relu")(layers.BatchNormalization(momentum=0.95)(x))
+
+
+def _residual(x: Any, filters: int) -> Any:
+    y = _conv(x, filters)
+    y = layers.Conv3D(filters, 3, padding="same", use_bias=False)(y)
+    y = layers.BatchNormalization(momentum=0.95)(y)
+    return layers.Activation("relu")(layers.Add()([x, y]))
+
+
+def _add_up(x: Any, skip: Any, filters: int) -> Any:
+    x = layers.UpSampling3D(2)(_conv(x, filters, size=1))
+    return layers.Add()([x, _conv(skip, filters, size=1)])
+
+
+def _rare(shape: tuple[int, ...], dtype: Any = None) -> Any:
+    """Bias of the five output channels: a centre is rare (logit -4), a diameter is near 8 mm."""
+    return keras.ops.convert_to_tensor([-4.0, 0.0, 0.0, 0.0, 2.0], dtype)
+
+
+def candidates(tile: tuple[int | None, ...] = (None, None, None)) -> keras.Model:
+    """Heat map at stride 4 with offset (3, in cells) and log diameter: five channels, logits first."""
+    image = layers.Input((*tile, 1))
+    x2 = _conv(_conv(image, 16, 2), 16)
+    x4 = _residual(_residual(_conv(x2, 32, 2), 32), 32)
+    x8 = _residual(_residual(_conv(x4, 64, 2), 64), 64)
+    x16 = _residual(_conv(x8, 96, 2), 96)
+    y8 = _residual(_add_up(x16, x8, 64), 64)
+    y4 = _residual(_add_up(y8, x4, 32), 32)
+    y4 = _conv(y4, 48, size=1)
+    out = layers.Conv3D(5, 1, dtype="float32", name="map", bias_initializer=_rare)(y4)
+    return keras.Model(image, out, name="candidates")
+
+
+def reduction(patch: tuple[int, int, int]) -> keras.Model:
+    """Logit that the middle of the patch is a nodule."""
+    image = layers.Input((*patch, 2))
+    x = _conv(image, 24, 2)
+    x = _residual(x, 24)
+    x = _residual(_conv(x, 48, 2), 48)
+    x = _residual(_conv(x, 80, 2), 80)
+    x = _conv(x, 96)
+    x = layers.Concatenate()([layers.GlobalAveragePooling3D()(x), layers.GlobalMaxPooling3D()(x)])
+    x = layers.Dropout(0.3)(layers.Dense(64, activation="relu")(x))
+    return keras.Model(image, layers.Dense(1, dtype="float32")(x), name="reduction")
+
+
+def outline(patch: tuple[int, int, int]) -> keras.Model:
+    """Logit per voxel; the full grid is touched by two thin layers only, the rest works at stride 2."""
+    image = layers.Input((*patch, 2))
+    x1 = _conv(image, 8)
+    x2 = _residual(_conv(x1, 24, 2), 24)
+    x4 = _residual(_conv(x2, 48, 2), 48)
+    x8 = _residual(_conv(x4, 80, 2), 80)
+    y4 = _residual(_add_up(x8, x4, 48), 48)
+    y2 = _residual(_add_up(y4, x2, 24), 24)
+    y1 = _conv(_add_up(y2, x1, 8), 8)
+    out = layers.Conv3D(1, 1, dtype="float32", name="voxels")(y1)
+    return keras.Model(image, out, name="outline")
+
+
+def malignancy(patch: tuple[int, int, int], features: int) -> keras.Model:
+    """Logits of HEADS malignancy ratings and one texture rating (0 ground glass .. 1 solid)."""
+    image = layers.Input((*patch, 3))
+    shape = layers.Input((features,))
+    x = _conv(image, 16, 2)
+    x = _residual(_conv(x, 32, 2), 32)
+    x = _residual(_conv(x, 64, 2), 64)
+    x = layers.Concatenate()([layers.GlobalAveragePooling3D()(x), layers.GlobalMaxPooling3D()(x)])
+    x = layers.Dropout(0.4)(layers.Dense(32, activation="relu")(x))
+    f = layers.Dense(32, activation="relu")(layers.BatchNormalization()(shape))
+    joined = layers.Dropout(0.2)(layers.Concatenate()([x, f]))
+    outs = [layers.Dense(1)(layers.Dense(16, activation="relu")(joined)) for _ in range(HEADS)]
+    outs.append(layers.Dense(1)(joined))
+    return keras.Model([image, shape], layers.Concatenate(dtype="float32")(outs), name="malignancy")

@@ -1,0 +1,39 @@
+"""Building a network and putting its weights in; the only reading module that imports TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from inference.cnn import architectures
+from inference.cnn.features import FEATURES
+from inference.cnn.preprocessing import CANDIDATES_TILE, MALIGNANCY_PATCH, OUTLINE_PATCH, REDUCTION_PATCH
+
+BATCHES = {"candidates": 1, "reduction": 16, "outline": 4, "malignancy": 16}
+
+BUILDERS: dict[str, Callable[[], keras.Model]] = {
+    "candidates": lambda: architectures.candidates(CANDIDATES_TILE),
+    "reduction": lambda: architectures.reduction(REDUCTION_PATCH),
+    "outline": lambda: architectures.outline(OUTLINE_PATCH),
+    "malignancy": lambda: architectures.malignancy(MALIGNANCY_PATCH, FEATURES),
+}
+
+
+def build(task: str) -> keras.Model:
+    """The architecture in float32, without touching the process's own precision policy."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        return BUILDERS[task]()
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def graph(task: str, path: str) -> Any:
+    """The network as a traced function; XLA stays off, it slows 3D convolutions on CPUs."""
+    model = build(task)
+    model.load_weights(path)
+    return tf.function(lambda x: model(x, training=False), jit_compile=False, reduce_retracing=True)

@@ -1,0 +1,45 @@
+"""What each network is shown: one function per network, used by training, evaluation and reading alike."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+CANDIDATES_STEP_MM = 1.25
+CANDIDATES_TILE = (96, 96, 96)
+CANDIDATES_STRIDE = 4
+REDUCTION_STEP_MM = 1.25
+REDUCTION_PATCH = (32, 32, 32)
+OUTLINE_STEP_MM = 1.0
+OUTLINE_COARSE_STEP_MM = 2.0
+OUTLINE_PATCH = (48, 48, 48)
+MALIGNANCY_STEP_MM = 1.0
+MALIGNANCY_PATCH = (40, 40, 40)
+
+FloatArray = NDArray[np.float32]
+
+
+def _window(hu: NDArray[np.generic], low: float, high: float) -> FloatArray:
+    """HU to -1..1, clipped at both ends."""
+    return np.asarray((np.clip(hu, low, high) - low) * (2 / (high - low)) - 1, np.float32)
+
+
+def candidates_input(hu: NDArray[np.generic]) -> FloatArray:
+    """(..., 1): lung and soft tissue, -1000..400 HU."""
+    return _window(hu, -1000, 400)[..., None]
+
+
+def reduction_input(hu: NDArray[np.generic]) -> FloatArray:
+    """(..., 2): -1000..400 HU, and -200..600 HU for calcium, contrast and bone."""
+    return np.stack([_window(hu, -1000, 400), _window(hu, -200, 600)], axis=-1)
+
+
+def outline_input(hu: NDArray[np.generic]) -> FloatArray:
+    """(..., 2): -1000..400 HU, and -200..300 HU to part a nodule from the chest wall."""
+    return np.stack([_window(hu, -1000, 400), _window(hu, -200, 300)], axis=-1)
+
+
+def malignancy_input(hu: NDArray[np.generic], outline: NDArray[np.generic]) -> FloatArray:
+    """(..., 3): -1000..400 HU, -200..800 HU for calcium, and the outline's probability 0..1."""
+    windows = [_window(hu, -1000, 400), _window(hu, -200, 800), np.asarray(outline, np.float32)]
+    return np.stack(windows, axis=-1)

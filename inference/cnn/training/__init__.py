@@ -1,0 +1,1 @@
+"""Training and evaluation of the networks; nothing here is needed to read a scan."""

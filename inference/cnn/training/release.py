@@ -1,0 +1,82 @@
+"""Putting trained weights beside the reading code: float32 weights and a manifest with their sha256."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from inference.cnn import preprocessing as shown
+from inference.cnn.networks import WEIGHTS
+
+LICENCE = "Apache-2.0; trained on LIDC-IDRI (CC BY 3.0) and further TCIA collections, see docs/models"
+TRAINED_ON = ["lidc train split (584 patients)", "whole train split without lung-dx-a0002"]
+
+CONSTANTS: dict[str, dict[str, Any]] = {
+    "candidates": {
+        "step_mm": shown.CANDIDATES_STEP_MM,
+        "tile": shown.CANDIDATES_TILE,
+        "windows_hu": [[-1000, 400]],
+        "limits": {"score": 0.05, "count": 60},
+    },
+    "reduction": {
+        "step_mm": shown.REDUCTION_STEP_MM,
+        "patch": shown.REDUCTION_PATCH,
+        "windows_hu": [[-1000, 400], [-200, 600]],
+        "calibration": [0.0, 0.5, 0.7],
+        "threshold": 0.3,
+        "most_findings": 20,
+    },
+    "outline": {
+        "step_mm": [shown.OUTLINE_STEP_MM, shown.OUTLINE_COARSE_STEP_MM],
+        "patch": shown.OUTLINE_PATCH,
+        "windows_hu": [[-1000, 400], [-200, 300]],
+        "threshold": 0.5,
+    },
+    "malignancy": {
+        "step_mm": [1.0, 2.0],
+        "patch": shown.MALIGNANCY_PATCH,
+        "windows_hu": [[-1000, 400], [-200, 800]],
+        "calibration": [0.0, 1.0],
+    },
+}
+
+
+def release(task: str, trained: Path, folder: Path = WEIGHTS) -> str:
+    """Copy the weights and write the manifest; earlier thresholds stay. Returns the sha256."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{task}.weights.h5"
+    content = trained.read_bytes()
+    (folder / name).write_bytes(content)
+    path = folder / f"{task}.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    log = trained.with_suffix(".log.json")
+    told = {
+        "task": task,
+        "file": name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "trained_on": TRAINED_ON,
+        "training": json.loads(log.read_text()) if log.exists() else {},
+        "metrics": "docs/models/metrics.json",
+        "licence": LICENCE,
+        **CONSTANTS[task],
+    }
+    kept = {k: before[k] for k in ("calibration", "threshold", "limits", "most_findings") if k in before}
+    path.write_text(json.dumps({**told, **kept}, indent=2) + "\n")
+    return str(told["sha256"])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("task", choices=sorted(CONSTANTS))
+    parser.add_argument("weights", type=Path)
+    options = parser.parse_args()
+    print(release(options.task, options.weights))  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,8 +19,6 @@ from lungportal.runtime.state import read_state, secret_key
 ROOT = Path(__file__).resolve().parent.parent.parent
 CELERY = [sys.executable, "-m", "celery", "-A", "lungportal.celery:app"]
 QUIET_WORKER = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "INFO"]
-# Without the query: a search names patients.
-ACCESS_LINE = "%(t)s %(m)s %(U)s %(s)s %(B)s bytes %(M)s ms"
 WARM_THEN_COLD = (signal.SIGTERM, signal.SIGQUIT)
 HIDDEN_FROM_CHILDREN = ("PYTHONDONTWRITEBYTECODE", "DJANGO_SETTINGS_MODULE")
 NOT_ADDRESSES = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
@@ -112,13 +110,8 @@ def has_command(name: str) -> bool:
 
 def programs(places: Places, address: Address, environment: Mapping[str, str]) -> list[Program]:
     """Web server, two workers and the clock."""
-    tmp = str(places.data / "tmp")
-    gunicorn = [
-        sys.executable, "-m", "gunicorn", "lungportal.wsgi:application", "--bind", address.bind,
-        "--worker-class", "gthread", "--workers", "2", "--threads", "8", "--preload", "--no-control-socket",
-        "--keep-alive", "75", "--timeout", "120", "--graceful-timeout", "5", "--worker-tmp-dir", tmp,
-        "--access-logfile", "-", "--access-logformat", ACCESS_LINE,
-    ]  # fmt: skip
+    gunicorn = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "deploy" / "gunicorn.conf.py")]
+    web = [*gunicorn, "--bind", address.bind, "lungportal.wsgi:application"]
     ready = partial(Address.answers, address)
     beat = [
         *CELERY,
@@ -130,7 +123,7 @@ def programs(places: Places, address: Address, environment: Mapping[str, str]) -
         "WARNING",
     ]
     return [
-        Program("web", gunicorn, environment, ready=ready),
+        Program("web", web, environment, ready=ready),
         _worker("ingest", 2, environment),
         _worker("gpu", 1, environment),
         Program("beat", beat, environment),

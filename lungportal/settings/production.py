@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from lungportal.settings.base import *  # noqa: F403
+from lungportal.settings.base import BASE_DIR, from_environment
 from lungportal.settings.base import MIDDLEWARE as BASE_MIDDLEWARE
-from lungportal.settings.base import from_environment
 from lungportal.settings.environment import Environment
 
 ENVIRONMENT = Environment.read(os.environ, defaults={"LUNGPORTAL_LOG_FORMAT": "json"})
@@ -16,6 +16,7 @@ globals().update(from_environment(ENVIRONMENT))
 DEBUG = False
 MIDDLEWARE = ["lungportal.proxy.ClientAddressMiddleware", *BASE_MIDDLEWARE]
 ALLAUTH_TRUSTED_PROXY_COUNT = 1
+STATIC_ROOT = BASE_DIR / "staticfiles"  # gathered when the image is built
 STORAGES = {
     "default": ENVIRONMENT.storage.django(),
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

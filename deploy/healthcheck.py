@@ -1,0 +1,50 @@
+"""Whether the process of this container does its work: `healthcheck.py web | worker QUEUE | beat`."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+BEAT_SILENCE_S = 600  # beat writes its schedule to disk every three minutes
+
+
+def web() -> bool:
+    host, port = os.environ.get("LUNGPORTAL_BIND", "127.0.0.1:8000").rsplit(":", 1)
+    connection = http.client.HTTPConnection(host, int(port), timeout=5)
+    # A host that the portal is told to answer for.
+    name = os.environ["LUNGPORTAL_ALLOWED_HOSTS"].split(",")[0].strip()
+    connection.request("GET", "/healthz", headers={"Host": name})
+    return connection.getresponse().status == 200
+
+
+def worker(queue: str) -> bool:
+    from lungportal.celery import app  # noqa: PLC0415 - only this check pays for Django
+
+    name = f"{queue}@{socket.gethostname()}"
+    return bool(app.control.ping(destination=[name], timeout=10))
+
+
+def beat() -> bool:
+    schedule = Path(os.environ["LUNGPORTAL_DATA"]) / "beat" / "schedule"
+    return time.time() - schedule.stat().st_mtime < BEAT_SILENCE_S
+
+
+def main() -> int:
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+    match sys.argv[1:]:
+        case ["web"]:
+            return not web()
+        case ["worker", queue]:
+            return not worker(queue)
+        case ["beat"]:
+            return not beat()
+    print(__doc__, file=sys.stderr)  # noqa: T201 - a command
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

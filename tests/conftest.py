@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rest_framework.test import APIClient
 
     from accounts.models import Person, Site
+    from tests.live import Portal
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _services = ExitStack()
@@ -51,6 +52,24 @@ def shared_folder() -> Path:
 def shared() -> Path:
     """The folder with real scans beside the project."""
     return shared_folder()
+
+
+@pytest.fixture(scope="session")
+def running_stack() -> Iterator[Portal]:
+    """A whole portal with the demo accounts, started with bin/up and stopped at the end."""
+    from tests.live import portal
+
+    with portal() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The first study of the demo as DICOM files."""
+    from scans.dicom.phantom import demo_specs, make_phantom, write_dicom
+
+    spec = demo_specs()[0]
+    return list(write_dicom(make_phantom(spec), tmp_path_factory.mktemp("phantom"), spec))
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ REPEATS = 25
 BAR_MS = 60.0
 STATES = ["ready"] * 90 + ["not_read"] * 5 + ["waiting", "reading", "received", "failed", "ready"]
 REVIEWS = ["final"] * 85 + ["unread"] * 12 + ["draft"] * 3
-FAMILIES = "DOE ROE MAY LIND OKAFOR NAKAMURA SILVA KOWALSKI MEYER ROSSI DUBOIS JENSEN".split()
+FAMILIES = ["DOE", "ROE", "MAY", "LIND", "OKAFOR", "NAKAMURA", "SILVA", "KOWALSKI", "MEYER", "ROSSI"]
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def run(folder: Path, studies: int) -> dict[str, Any]:
-    os.chmod(folder, 0o755)
+    folder.chmod(0o755)  # noqa: S103 - Postgres runs as another user where we are root
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lungportal.settings.test")
     os.environ["LUNGPORTAL_TEST_FOLDER"] = str(folder / "data")
     from lungportal.runtime.services import embedded_services
@@ -104,7 +104,8 @@ def study(rng: random.Random, site: str, patient: str, n: int, made: datetime) -
 
     status, suspicion = rng.choice(STATES), rng.random() ** 3
     return {
-        "id": str(uuid7()), "created_at": made, "site_id": site, "patient_id": patient, "study_instance_uid": f"2.25.{n}",
+        "id": str(uuid7()), "created_at": made, "site_id": site, "patient_id": patient,
+        "study_instance_uid": f"2.25.{n}",
         "accession_number": f"A{n:07d}", "study_id": "", "description": "CT chest", "referring_physician_name": "",
         "institution_name": "", "started_at": made, "patient_age": 67, "last_instance_at": made,
         "completed_at": made, "status": status, "reason": "", "stage": "", "progress": 1, "series_choice": "",
@@ -145,8 +146,7 @@ def deep(client: Any) -> str:
     for _ in range(20):
         text = client.get(path).content.decode()
         found = re.search(r'href="([^"]*)"[^>]*rel="next"|rel="next"[^>]*href="([^"]*)"', text)
-        if not found:
-            break
+        assert found, f"{path} has no next page"
         path = "/" + (found[1] or found[2]).replace("&amp;", "&").lstrip("/")
     return path
 

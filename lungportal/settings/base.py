@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import django_stubs_ext
 from csp.constants import NONE, SELF
 
 from lungportal.settings.environment import Environment
+
+django_stubs_ext.monkeypatch()  # lets classes such as ModelForm[Patient] name their row at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 

@@ -1,0 +1,49 @@
+"""Patients and their risk profiles in JSON."""
+
+from __future__ import annotations
+
+from rest_framework import serializers
+
+from patients.models import Patient, RiskProfile
+
+
+class PatientBriefSerializer(serializers.ModelSerializer[Patient]):
+    """Enough to know whose study it is."""
+
+    class Meta:
+        model = Patient
+        fields = ["id", "medical_record_number", "issuer", "name", "display_name", "birth_date", "sex"]
+
+
+class PatientSerializer(serializers.ModelSerializer[Patient]):
+    """`site` is the code of a site; it may be left out where the person works at one site only."""
+
+    site = serializers.CharField(source="site.code", read_only=True)
+    issuer = serializers.CharField(max_length=64, required=False, help_text="The site's code if left out.")
+
+    class Meta:
+        model = Patient
+        fields = [
+            "id",
+            "site",
+            "issuer",
+            "medical_record_number",
+            "name",
+            "display_name",
+            "birth_date",
+            "sex",
+            "created_at",
+        ]
+
+
+class NewPatientSerializer(PatientSerializer):
+    site = serializers.CharField(required=False, write_only=True, help_text="Code of the site.")
+
+
+class RiskProfileSerializer(serializers.ModelSerializer[RiskProfile]):
+    stated_to = serializers.StringRelatedField(read_only=True)
+    pack_years = serializers.FloatField(read_only=True, allow_null=True)
+
+    class Meta:
+        model = RiskProfile
+        exclude = ["site", "patient"]

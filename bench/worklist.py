@@ -158,7 +158,8 @@ def timed(client: Any, path: str) -> tuple[float, int]:
     with CaptureQueriesContext(connection) as queries:
         answer = client.get(path)
     assert answer.status_code == 200, (path, answer.status_code)
-    return median_ms(lambda: client.get(path)), len(queries)
+    count = len(queries)
+    return median_ms(lambda: client.get(path)), count
 
 
 def peer(studies: int) -> float:

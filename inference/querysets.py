@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Self
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 from core.querysets import SiteQuerySet
 
@@ -38,8 +38,8 @@ class ReadingQuerySet(SiteQuerySet["Reading"]):
 
 class FindingQuerySet(SiteQuerySet["Finding"]):
     def current(self) -> Self:
-        """Findings of the newest reading of each study."""
+        """Findings of the newest reading of each study; asks by study, so that it costs what is listed."""
         from inference.models import Reading  # noqa: PLC0415 - the models import this module
 
-        newest = Reading._base_manager.order_by("study", "-id").distinct("study").values("pk")
-        return self.filter(reading__in=newest)
+        newest = Reading._base_manager.filter(study=OuterRef("study")).order_by("-id").values("pk")[:1]
+        return self.filter(reading=Subquery(newest))

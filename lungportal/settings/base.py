@@ -157,6 +157,15 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["lungportal.schema.only_rest"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "lungportal.schema.with_problems",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "inference.models.Job.State",
+        "ReportState": "reports.models.Report.State",
+    },
 }
 
 # Uploads: scans are streamed, so what is held in memory stays small whatever is sent.

@@ -1,0 +1,133 @@
+"""Jobs, readings and findings in JSON. The names are a contract with programs outside (DESIGN section 8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from inference.models import Finding, Job, Reading
+from scans.serializers import CheckSerializer
+
+
+class JobSerializer(serializers.ModelSerializer[Job]):
+    """`queue_position` jobs will be read before this one; `expected_seconds` is null where unknown."""
+
+    study_instance_uid = serializers.CharField(source="study.study_instance_uid", read_only=True)
+    series = serializers.UUIDField(source="volume.series_id", read_only=True)
+    queue_position = serializers.SerializerMethodField()
+    expected_seconds = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Job
+        fields = [
+            "id",
+            "study",
+            "study_instance_uid",
+            "series",
+            "state",
+            "stage",
+            "progress",
+            "attempt",
+            "reason",
+            "read_anyway",
+            "queued_at",
+            "started_at",
+            "ended_at",
+            "queue_position",
+            "expected_seconds",
+        ]
+        read_only_fields = fields
+
+    def get_queue_position(self, job: Job) -> int:
+        return self.context["queue"].position(job)
+
+    def get_expected_seconds(self, job: Job) -> float | None:
+        return self.context["queue"].seconds(job)
+
+
+class ReadAnywaySerializer(serializers.Serializer[dict[str, Any]]):
+    """The job, or null where the networks in force have read the series already."""
+
+    job = JobSerializer(allow_null=True, read_only=True)
+
+
+class ReadingSerializer(serializers.ModelSerializer[Reading]):
+    """What one pipeline said of one volume, with every hash behind it. It never changes."""
+
+    study_instance_uid = serializers.CharField(source="study.study_instance_uid", read_only=True)
+    series = serializers.UUIDField(source="volume.series_id", read_only=True)
+    pipeline = serializers.CharField(source="pipeline.version", read_only=True)
+    pipeline_sha256 = serializers.CharField(source="pipeline.sha256", read_only=True)
+    checks = CheckSerializer(many=True, read_only=True)
+    timings_s = serializers.DictField(child=serializers.FloatField(), read_only=True)
+    networks = serializers.DictField(child=serializers.CharField(), read_only=True)
+
+    class Meta:
+        model = Reading
+        fields = [
+            "id",
+            "study",
+            "study_instance_uid",
+            "series",
+            "created_at",
+            "pipeline",
+            "pipeline_sha256",
+            "networks",
+            "volume_digest",
+            "code_version",
+            "scan_probability",
+            "confidence",
+            "lung_ml",
+            "checks",
+            "timings_s",
+        ]
+        read_only_fields = fields
+
+
+class FindingSerializer(serializers.ModelSerializer[Finding]):
+    """One nodule that the networks found: `center_mm` is x, y, z in patient coordinates (LPS)."""
+
+    study_instance_uid = serializers.CharField(source="study.study_instance_uid", read_only=True)
+    diameter_mm = serializers.FloatField(
+        source="mean_diameter_mm", read_only=True, help_text="Mean of long and short axis."
+    )
+    center_mm = serializers.ListField(
+        child=serializers.FloatField(), min_length=3, max_length=3, read_only=True
+    )
+    mask_url = serializers.SerializerMethodField()
+    key_image_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Finding
+        fields = [
+            "id",
+            "study",
+            "study_instance_uid",
+            "reading",
+            "number",
+            "center_mm",
+            "diameter_mm",
+            "long_axis_mm",
+            "short_axis_mm",
+            "volume_mm3",
+            "type",
+            "side",
+            "slice_index",
+            "p_nodule",
+            "malignancy",
+            "malignancy_low",
+            "malignancy_high",
+            "mask_url",
+            "key_image_url",
+        ]
+        read_only_fields = fields
+
+    def get_mask_url(self, finding: Finding) -> str:
+        return reverse("api-finding-mask", args=[finding.pk], request=self.context.get("request"))
+
+    def get_key_image_url(self, finding: Finding) -> str | None:
+        if not finding.key_image:
+            return None
+        return reverse("api-finding-key-image", args=[finding.pk], request=self.context.get("request"))

@@ -29,8 +29,9 @@ def worker(queue: str) -> bool:
 
 
 def beat() -> bool:
-    schedule = Path(os.environ["LUNGPORTAL_DATA"]) / "beat" / "schedule"
-    return time.time() - schedule.stat().st_mtime < BEAT_SILENCE_S
+    """Beat's schedule is a dbm file, whose ending depends on the library that Python was built with."""
+    written = [f.stat().st_mtime for f in (Path(os.environ["LUNGPORTAL_DATA"]) / "beat").glob("schedule*")]
+    return bool(written) and time.time() - max(written) < BEAT_SILENCE_S
 
 
 def main() -> int:

@@ -26,6 +26,8 @@ globals().update(from_environment(ENVIRONMENT))
 
 # Error pages with source and values only on request: people look at real scans with bin/up too.
 DEBUG = ENVIRONMENT.debug
+if not (_places.data / "tmp").is_dir():  # a command before the first bin/up
+    FILE_UPLOAD_TEMP_DIR = None
 INTERNAL_IPS = ["127.0.0.1"]
 WHITENOISE_USE_FINDERS = True
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"

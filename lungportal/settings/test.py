@@ -32,6 +32,7 @@ ENVIRONMENT = Environment.read(
 )
 globals().update(from_environment(ENVIRONMENT))
 
+FILE_UPLOAD_TEMP_DIR = None  # its folder is made when the services start
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 WHITENOISE_AUTOREFRESH = True  # no scan of all static files for each test client

@@ -34,6 +34,7 @@ class PatientSerializer(serializers.ModelSerializer[Patient]):
             "sex",
             "created_at",
         ]
+        validators: list[object] = []  # the database says whether the number is taken, as a conflict
 
 
 class NewPatientSerializer(PatientSerializer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -50,7 +51,10 @@ class StudyViewSet(ReadOnlyRows):
         studies = self.get_queryset()
         if len(key) == UUID_LENGTH and "-" in key:
             return get_object_or_404(studies, pk=key)
-        return get_object_or_404(studies.order_by("-id")[:1], study_instance_uid=key)
+        study = studies.filter(study_instance_uid=key).order_by("-id").first()
+        if study is None:
+            raise Http404
+        return study
 
     @extend_schema(
         parameters=[

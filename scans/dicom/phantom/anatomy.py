@@ -7,11 +7,12 @@ at the lowest slice. Everything is scaled per patient, so that no two chests are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 APEX_MM = 254.0
 TRACHEA_SPLIT_MM = 172.0
 HILUM_MM = {-1: (-44.0, 12.0, 150.0), 1: (44.0, 14.0, 156.0)}
@@ -79,7 +80,7 @@ class Anatomy:
             heart=rng.uniform(0.9, 1.05),
             dome_right=rng.uniform(74, 90),
             dome_left=rng.uniform(62, 76),
-            wave=tuple(rng.uniform(-1, 1, 8)),
+            wave=tuple(rng.uniform(-1, 1, 8).tolist()),
         )
 
     def cavity(self, x: Array, y: Array, z: float) -> Array:
@@ -94,8 +95,8 @@ class Anatomy:
 
     def body(self, x: Array, y: Array, z: float) -> Array:
         """Level of the skin: chest, shoulders at the top, flattened by the table."""
-        shoulder = np.clip((z - 165) / 75, 0, 1) ** 1.5
-        half_x = (154 + self.fat - 6 * np.clip((70 - z) / 70, 0, 1)) * self.width + 38 * shoulder
+        shoulder = min(max((z - 165) / 75, 0.0), 1.0) ** 1.5
+        half_x = (154 + self.fat - 6 * min(max((70 - z) / 70, 0.0), 1.0)) * self.width + 38 * shoulder
         half_y = (112 + self.fat) * self.depth - 26 * shoulder
         u, v = np.abs(x) / half_x, np.abs(y - 8 - 8 * shoulder) / half_y
         rho = (u**2.3 + v**2.3) ** (1 / 2.3)
@@ -130,7 +131,7 @@ class Anatomy:
 
     def mediastinum(self, x: Array, y: Array, z: float) -> Array:
         """Level of everything between the lungs: heart, great vessels, spine."""
-        half = np.interp(z, [0, 60, 125, 165, 205, 240], [24, 20, 24, 33, 35, 33])
+        half = float(np.interp(z, [0, 60, 125, 165, 205, 240], [24, 20, 24, 33, 35, 33]))
         taper = 1 - 0.86 * np.clip(-(y + 15) / 55, 0, 1) - 0.55 * np.clip((y - 15) / 40, 0, 1)
         column = np.asarray(np.abs(x - 2) - half * taper, np.float32)
         parts = [

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 from pydicom import Dataset
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 from scans.dicom.phantom.spec import Phantom, StudySpec
 
 INTERCEPT = -1024
 SERIES_NUMBER = 2
 # UUID-derived root for the writer of the files (PS3.5 B.2).
-IMPLEMENTATION_UID = "2.25.318204275590463372143937563514265092873"
+IMPLEMENTATION_UID = UID("2.25.318204275590463372143937563514265092873")
 TRUTH_FILE = "truth.json"
 
 

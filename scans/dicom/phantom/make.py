@@ -49,7 +49,7 @@ def make_phantom(spec: PhantomSpec) -> Phantom:
         grid.canvas(part) for part in (blood, airways.grown(1.08, 0.45), airways, bone, bone.grown(1.0, -2.0))
     ]
     hu = _tissue(spec, anatomy, grid, [one.coverage for one in tubes])
-    centers = place_nodules(anatomy, spec.anatomy, spec.nodules)
+    centers = place_nodules(anatomy, spec.anatomy, spec.nodules, blood)
     for k, center in enumerate(centers):
         _add_nodule(hu, spec, k, center, grid)
     exposed = _expose(hu, spec, rng, grid)

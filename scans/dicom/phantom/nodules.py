@@ -3,35 +3,50 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scans.dicom.phantom.anatomy import Anatomy, Array, cover
 from scans.dicom.phantom.spec import NoduleSpec
 from scans.dicom.phantom.trees import lung_points
-from scans.dicom.phantom.tubes import Points
+from scans.dicom.phantom.tubes import Points, Tubes
 
 SOLID_HU, GROUND_GLASS_HU = 38.0, -610.0
 CORE_SHARE = 0.55
 WIDEST = 2.5
+CLEARANCE_MM = 9.0
+CHOICES = 400
 
 
-def place_nodules(anatomy: Anatomy, seed: int, nodules: tuple[NoduleSpec, ...]) -> list[Points]:
-    """Centres in body mm; they depend on seed, order and place only, so that priors fall on the same spot."""
-    return [_center(anatomy, np.random.default_rng((seed, 5, k)), one) for k, one in enumerate(nodules)]
+def place_nodules(
+    anatomy: Anatomy, seed: int, nodules: tuple[NoduleSpec, ...], vessels: Tubes
+) -> list[Points]:
+    """Centres in body mm, clear of large vessels.
+
+    They depend on seed, order and place only, so that priors fall on the same spot.
+    """
+    return [
+        _center(anatomy, np.random.default_rng((seed, 5, k)), one, vessels) for k, one in enumerate(nodules)
+    ]
 
 
-def _center(anatomy: Anatomy, rng: np.random.Generator, nodule: NoduleSpec) -> Points:
+def _center(anatomy: Anatomy, rng: np.random.Generator, nodule: NoduleSpec, vessels: Tubes) -> Points:
     side = -1 if nodule.place.startswith("R") else 1
     points = lung_points(anatomy, side, rng, 20000, 1.5 if nodule.pleural else 16)
-    inside = np.array([_lobe(anatomy, side, point) == nodule.place for point in points])
-    points = points[inside]
-    central = np.linalg.norm(points - np.array([side * 40, 14, 150]), axis=1) < 42
-    points = points[~central]
+    points = points[[_lobe(anatomy, side, point) == nodule.place for point in points]]
     if nodule.pleural:
         depth = np.array([_cavity(anatomy, point) for point in points])
         points = points[(depth > -4.5) & (depth < -1.5)]
     if not len(points):
         raise ValueError(f"There is no room for a nodule in {nodule.place}.")
-    return np.asarray(points[rng.integers(len(points))])
+    return np.asarray(points[int(np.argmax(_clearance(points[:CHOICES], vessels) > CLEARANCE_MM))])
+
+
+def _clearance(points: Points, vessels: Tubes) -> NDArray[np.float64]:
+    """Distance of each point to the nearest vessel of more than 1.2 mm radius (mm)."""
+    large = vessels.start_radius > 1.2
+    middle = (vessels.start[large] + vessels.end[large]) / 2
+    apart = np.linalg.norm(points[:, None] - middle, axis=2) - vessels.start_radius[large]
+    return np.asarray(apart.min(axis=1))
 
 
 def _at(point: Points) -> tuple[Array, Array, float]:
@@ -89,8 +104,3 @@ def _surface(nodule: NoduleSpec, way: list[Array], rng: np.random.Generator) -> 
         for cosine, height in zip(along, rng.uniform(0.4, 1.3, len(along)), strict=True):
             surface = surface + height * np.exp(120 * (cosine - 1))
     return np.asarray(surface, np.float32)
-
-
-def core_diameter_mm(nodule: NoduleSpec) -> float:
-    """Diameter of the solid part."""
-    return {"solid": 1.0, "part_solid": CORE_SHARE, "non_solid": 0.0}[nodule.type] * nodule.diameter_mm

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scans.dicom.phantom.anatomy import HILUM_MM, TRACHEA_SPLIT_MM, Anatomy
-from scans.dicom.phantom.tubes import Points, Tubes
+from scans.dicom.phantom.tubes import Path, Points, Tubes
 
 TWIG_MM = 0.46
 MURRAY = 2.8
@@ -113,10 +113,10 @@ def trachea() -> Tubes:
 def great_vessels() -> Tubes:
     """Aorta, pulmonary arteries, veins to the atrium, upper caval vein and the vessels to head and arms."""
     right, left = HILUM_MM[-1], HILUM_MM[1]
-    arch = [(-10.0, -22.0, 118.0, 15.0), (-15, -24, 160, 15.5), (-12, -18, 183, 15), (4, 0, 194, 14)]
+    arch: Path = [(-10.0, -22.0, 118.0, 15.0), (-15, -24, 160, 15.5), (-12, -18, 183, 15), (4, 0, 194, 14)]
     arch += [(20, 26, 192, 13), (25, 42, 180, 12.5), (25, 46, 150, 12), (23, 45, 70, 11.5), (12, 40, -10, 11)]
     trunk = (14.0, -22.0, 152.0, 13.0)
-    paths = [
+    paths: list[Path] = [
         arch,
         [(12, -34, 128, 13), trunk, (30, 2, 163, 11), (*left, 8.5)],
         [trunk, (-8, 2, 152, 11), (*right, 9.0)],

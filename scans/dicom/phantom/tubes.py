@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Points = NDArray[np.float64]
+Path = list[tuple[float, float, float, float]]
 LONGEST_MM = 10.0
 
 
@@ -21,7 +22,7 @@ class Tubes:
     end_radius: NDArray[np.float64]
 
     @classmethod
-    def along(cls, path: list[tuple[float, float, float, float]]) -> Tubes:
+    def along(cls, path: Path) -> Tubes:
         """A tube through points given as x, y, z, radius."""
         nodes = np.asarray(path, float)
         return cls(nodes[:-1, :3], nodes[1:, :3], nodes[:-1, 3], nodes[1:, 3])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from email.message import Message
-
-from django.http import HttpRequest
-from django.http.multipartparser import ChunkIter, LazyStream, MultiPartParserError, Parser
+from typing import Protocol
 
 from core.problems import UserError
 
 CHUNK = 256 * 1024
+LONGEST_HEADERS = 16 * 1024
 
 
 def boundary_of(content_type: str) -> bytes:
@@ -37,17 +36,73 @@ class UnsupportedBody(UserError):
     status = 415
 
 
-def parts(stream: HttpRequest, boundary: bytes) -> Iterator[Iterator[bytes]]:
-    """The body of each part as chunks; a part must be consumed before the next is asked for.
+class Readable(Protocol):
+    """A body that is still arriving, such as a Django request."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def parts(stream: Readable, boundary: bytes) -> Iterator[Iterator[bytes]]:
+    """The content of each part as chunks; memory holds one chunk, whatever the size of the body.
+
+    What a caller leaves of a part is skipped when the next one is asked for.
 
     Raises
     ------
     UserError : the body is not well formed or ends too early.
     """
-    try:
-        for _, _, body in Parser(LazyStream(ChunkIter(stream, CHUNK)), boundary):
-            yield iter(body)
-    except MultiPartParserError as error:
-        raise UserError(
-            "bad_multipart", "The multipart body is not well formed: check the boundary and send again."
-        ) from error
+    delimiter = b"\r\n--" + boundary
+    body = _Body(stream)
+    _skip(body.until(delimiter))
+    while not body.starts_with(b"--"):
+        body.require(b"\r\n\r\n", within=LONGEST_HEADERS)
+        content = body.until(delimiter)
+        yield content
+        _skip(content)
+
+
+class _Body:
+    """A stream that can be read up to a mark."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._held = b"\r\n"  # so that a boundary on the first line is found like any other
+
+    def until(self, mark: bytes) -> Iterator[bytes]:
+        """Chunks up to the mark, which is consumed."""
+        while (at := self._held.find(mark)) < 0:
+            safe = len(self._held) - len(mark) + 1
+            if safe > 0:
+                chunk, self._held = self._held[:safe], self._held[safe:]
+                yield chunk
+            self._fill()
+        chunk, self._held = self._held[:at], self._held[at + len(mark) :]
+        if chunk:
+            yield chunk
+
+    def starts_with(self, text: bytes) -> bool:
+        while len(self._held) < len(text):
+            self._fill()
+        return self._held.startswith(text)
+
+    def require(self, mark: bytes, within: int) -> None:
+        """Read past a mark that must come soon."""
+        while (at := self._held.find(mark)) < 0:
+            if len(self._held) > within:
+                raise UserError("bad_multipart", "A part has no end of its headers: check the body.")
+            self._fill()
+        self._held = self._held[at + len(mark) :]
+
+    def _fill(self) -> None:
+        fresh = self._stream.read(CHUNK)
+        if not fresh:
+            raise UserError(
+                "bad_multipart",
+                "The body ends before its last boundary: nothing of it is confirmed, send it again.",
+            )
+        self._held += fresh
+
+
+def _skip(chunks: Iterator[bytes]) -> None:
+    for _ in chunks:
+        pass

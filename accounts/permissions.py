@@ -11,6 +11,7 @@ from rest_framework.permissions import BasePermission
 from core.problems import Forbidden
 
 if TYPE_CHECKING:
+    from django.http import HttpRequest
     from rest_framework.request import Request
     from rest_framework.views import APIView
 
@@ -25,7 +26,7 @@ class IsMember(BasePermission):
         return bool(person.is_authenticated and person.is_active and person.roles)
 
 
-def person_of(request: Request) -> Person:
+def person_of(request: Request | HttpRequest) -> Person:
     """Who asks, after `IsMember` has let them in."""
     from accounts.models import Person  # noqa: PLC0415 - DRF loads this module before the models
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-
-if TYPE_CHECKING:
-    from accounts.models import Person
 
 M = TypeVar("M", bound=models.Model)
 
 STAFF_ROLES = ("administrator", "radiologist", "technician")
+
+
+@runtime_checkable
+class HasRoles(Protocol):
+    """Somebody who works at sites (a person of the accounts room, which lies above this one)."""
+
+    def sites_as(self, *roles: str) -> list[Any]: ...
 
 
 class SiteQuerySet(models.QuerySet[M]):
@@ -20,9 +25,9 @@ class SiteQuerySet(models.QuerySet[M]):
 
     site_path = "site"
 
-    def visible_to(self, person: Person | AnonymousUser) -> Self:
+    def visible_to(self, person: AbstractBaseUser | AnonymousUser) -> Self:
         """Rows of the sites where this person works; nothing for anybody else."""
-        if not person.is_authenticated:
+        if not person.is_authenticated or not isinstance(person, HasRoles):
             return self.none()
         allowed = models.Q(**{f"{self.site_path}__in": person.sites_as(*STAFF_ROLES)})
         referrer = self.referrer_sees(person.sites_as("referrer"))

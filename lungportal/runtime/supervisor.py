@@ -35,11 +35,16 @@ class Post:
     falls: int = 0
     restarts: int = 0
     next_start: float = 0.0
-    finished: bool = False
+    over: str = ""
+    """Why it is not started again: `finished`, or `failed` too often (one-shots only)."""
 
     @property
     def running(self) -> bool:
         return self.child is not None and self.child.exit_code is None
+
+    @property
+    def state(self) -> str:
+        return "running" if self.running else self.over or "down"
 
 
 class Supervisor:
@@ -87,7 +92,7 @@ class Supervisor:
         for post in self._posts.values():
             if post.child is not None and post.child.exit_code is not None:
                 self._bury(post, post.child)
-            if post.child is None and not post.finished and time.monotonic() >= post.next_start:
+            if post.child is None and not post.over and time.monotonic() >= post.next_start:
                 post.restarts += 1
                 self._launch(post)
                 self._tell()
@@ -109,13 +114,13 @@ class Supervisor:
         child.kill_group()
         post.child = None
         if post.program.once and code == 0:
-            post.finished = True
+            post.over = "finished"
         else:
             post.falls = 1 if child.age_s > STEADY_S else post.falls + 1
-            post.finished = post.program.once and post.falls >= ONE_SHOT_TRIES
+            post.over = "failed" if post.program.once and post.falls >= ONE_SHOT_TRIES else ""
             pause = min(FIRST_PAUSE_S * 2 ** (post.falls - 1), LONGEST_PAUSE_S)
             post.next_start = time.monotonic() + pause
-            then = "given up" if post.finished else f"starting it again in {pause:.1f} s"
+            then = "given up" if post.over else f"starting it again in {pause:.1f} s"
             say(f"{post.program.name} ended ({_ending(code)}); {then}. Log: {self._log(post)}")
         self._tell()
 
@@ -125,7 +130,7 @@ class Supervisor:
                 name: {
                     "pid": post.child.pid if post.child else None,
                     "restarts": post.restarts,
-                    "state": "running" if post.running else "finished" if post.finished else "down",
+                    "state": post.state,
                 }
                 for name, post in self._posts.items()
             }

@@ -55,6 +55,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "core.admin_csp.AdminPolicyMiddleware",  # after the one before, whose policy it loosens for /admin/
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -242,7 +243,6 @@ def from_environment(environment: Environment) -> dict[str, Any]:
             "default": environment.storage.django(),
             "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
         },
-        "STATIC_ROOT": data / "static",
         "FILE_UPLOAD_TEMP_DIR": str(data / "tmp"),
         "CELERY_BROKER_URL": environment.redis.broker,
         "CELERY_BEAT_SCHEDULE_FILENAME": str(data / "beat" / "schedule"),

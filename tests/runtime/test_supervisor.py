@@ -79,6 +79,15 @@ def test_a_one_shot_runs_once(supervisor: Watched, tmp_path: Path) -> None:
     assert (tmp_path / "runs").read_text() == "x"
 
 
+def test_a_one_shot_that_keeps_failing_is_given_up_and_not_called_finished(
+    supervisor: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lungportal.runtime.supervisor.FIRST_PAUSE_S", 0.01)
+    supervisor.start([python("raise SystemExit(1)", once=True)])
+    supervisor.attend_until(lambda: supervisor.seen["thing"]["state"] == "failed")
+    assert supervisor.seen["thing"]["restarts"] == 2
+
+
 def test_what_never_runs_is_given_up_with_its_last_words(supervisor: Watched, capsys: Any) -> None:
     supervisor.start([python("raise SystemExit('no such switch')", ready=lambda: False)])
     with pytest.raises(StartFailed, match="no such switch"):

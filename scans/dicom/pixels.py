@@ -111,8 +111,12 @@ def claimed_matrix(stream: bytes) -> tuple[int, int] | None:
 
 
 def is_hounsfield(rescale_type: str, sop_class_uid: str) -> bool:
-    """Whether the rescaled values are HU; workstations write "US" on plain CT all the same."""
-    return rescale_type in ("", "HU", "HU_MOD") or (rescale_type == "US" and sop_class_uid == CT_IMAGE)
+    """Whether the rescaled values are HU.
+
+    Workstations write "US" (unspecified) or a word of their own such as "Hounsfield" on plain CT.
+    """
+    plain = sop_class_uid == CT_IMAGE and rescale_type == "US"
+    return not rescale_type or plain or rescale_type.startswith(("HU", "HOU"))
 
 
 def _to_hu(dataset: Dataset, stored: NDArray[np.integer[Any]], frame: int) -> NDArray[np.int16]:

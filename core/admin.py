@@ -25,7 +25,6 @@ ADMINISTRATOR = "administrator"
 WHOLE_INSTALLATION = ""
 
 console.login = secure_admin_login(console.login)  # type: ignore[method-assign] - one sign-in, with its limits
-console.site_title = console.site_header = "LungPortal"
 console.index_title = "Administration"
 
 for _unused in (Group, EmailAddress, EmailConfirmation):  # roles are memberships; addresses belong to people

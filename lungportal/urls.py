@@ -23,6 +23,10 @@ urlpatterns = [
     path("dicomweb/", include("scans.dicomweb.urls")),
     path("api/v1/", include("lungportal.api_urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
+    path(
+        "api/docs/",
+        SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="api/docs.html"),
+        name="api-docs",
+    ),
     path("", include("reports.urls")),
 ]

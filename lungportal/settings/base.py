@@ -148,6 +148,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "core.problems.problem_details_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+UNFOLD = {"SITE_TITLE": "LungPortal", "SITE_HEADER": "LungPortal", "SITE_URL": "/", "SHOW_LANGUAGES": False}
 SPECTACULAR_SETTINGS = {
     "TITLE": "lungportal",
     "DESCRIPTION": "Lung nodules on chest CT. Research use only; a radiologist decides.",

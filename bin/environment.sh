@@ -54,20 +54,27 @@ quietly() {
 
 hash_of() { cat "$@" | "$PYTHON" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())'; }
 
-# uv in a small environment of its own, unless the machine has it; without either, pip does the work.
+# uv in a small environment of its own, unless the machine has it. A Debian without python3-venv can still have
+# pip; without uv in the end, pip does the work.
 find_uv() {
-    UV=$(command -v uv || true)
-    [ -n "$UV" ] || UV="$TOOLS/bin/uv"
-    [ -x "$UV" ] && return
-    if "$PYTHON" -m venv --help >/dev/null 2>&1 && "$PYTHON" -c 'import ensurepip' 2>/dev/null; then
-        quietly "Installer" install_uv
-    fi
-    [ -x "$UV" ] || UV=""
+    for UV in "$(command -v uv || true)" "$TOOLS/bin/uv" "$TOOLS/target/bin/uv"; do
+        [ ! -x "$UV" ] || return 0
+    done
+    quietly "Installer" install_uv
+    for UV in "$TOOLS/bin/uv" "$TOOLS/target/bin/uv" ""; do
+        [ ! -x "$UV" ] || return 0
+    done
+    "$PYTHON" -c 'import ensurepip' 2>/dev/null ||
+        fail "This Python can neither make environments nor install packages: install python3-venv (Debian), or uv."
 }
 
 install_uv() {
-    "$PYTHON" -m venv "$TOOLS"
-    "$TOOLS/bin/python" -m pip install --quiet --require-hashes -r "$ROOT/bin/requirements-uv.txt" || true
+    set -- --quiet --require-hashes -r "$ROOT/bin/requirements-uv.txt"
+    if "$PYTHON" -c 'import ensurepip' 2>/dev/null; then
+        "$PYTHON" -m venv "$TOOLS" && "$TOOLS/bin/python" -m pip install "$@" || true
+    else
+        "$PYTHON" -m pip install --target "$TOOLS/target" "$@" || true
+    fi
 }
 
 # uv does not read pip's configuration; what pip is told on this machine holds for it too.
@@ -115,7 +122,6 @@ ensure_venv() {
     fi
     find_uv
     follow_pip
-    # The same folder may be wanted by two commands at once.
     if [ ! -x "$VENV/bin/python" ]; then
         quietly "Virtual environment" make_venv
     fi

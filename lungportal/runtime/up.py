@@ -18,6 +18,7 @@ from typing import Any
 
 from lungportal.runtime import outside
 from lungportal.runtime.places import Places
+from lungportal.runtime.processes import STACK_MARK, stack_mark
 from lungportal.runtime.services import (
     ServiceError,
     clear_stale,
@@ -118,13 +119,17 @@ class Stack:
                 self._prepare("make_demo", "--accounts-only")
 
     def _prepare(self, *command: str) -> None:
-        """Run one of Django's commands to its end."""
+        """Run one of Django's commands to its end, in a session of its own: Ctrl-C waits for it."""
         done = subprocess.run(
-            manage(*command), env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=PREPARE_LIMIT_S, check=False,
+            manage(*command), env={**self.environment, STACK_MARK: stack_mark(self.places.data)},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            timeout=PREPARE_LIMIT_S, check=False, start_new_session=True,
         )  # fmt: skip
         if done.returncode:
-            raise StartFailed(f"manage.py {command[0]} failed:\n{(done.stderr or done.stdout)[-3000:]}")
+            log = self.places.logs / f"{command[0]}.log"
+            log.write_text(done.stdout)
+            last = "\n".join(f"    {line}" for line in done.stdout.splitlines()[-6:])
+            raise StartFailed(f"manage.py {command[0]} failed. The end of {log}:\n{last}")
 
     def _announce(self) -> None:
         print(f"\nlungportal is ready: {self.address.url}")

@@ -95,7 +95,7 @@ class AddNoduleForm(forms.Form):
     long_axis_mm = _axis("Long axis, mm")
     short_axis_mm = _axis("Short axis, mm")
     type = forms.ChoiceField(choices=Finding.Type.choices)
-    location = forms.ChoiceField(choices=[(lobe, lobe) for lobe in LOBES])
+    location = forms.ChoiceField(choices=[("", "choose"), *((lobe, lobe) for lobe in LOBES)])
     note = forms.CharField(required=False, max_length=500)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -57,12 +57,16 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Add a nodule that the networks did not mark."""
     study = study_of(request.user, pk)
     form = AddNoduleForm(request.POST)
-    if not form.is_valid():
+    if form.is_valid():
+        try:
+            actions.add_nodule(request.user, study, **form.nodule())
+        except UserError as error:
+            form.add_error(None, error.sentence)
+    if form.errors:
         context = {"add_form": form, "study": study}
         response = render(request, "reports/add_form.html", context, status=UNPROCESSABLE)
         response["HX-Retarget"], response["HX-Reswap"] = "#add-body", "innerHTML"
         return response
-    actions.add_nodule(request.user, study, **form.nodule())
     return _answer(request, study.pk)
 
 

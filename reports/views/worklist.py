@@ -96,7 +96,7 @@ def panel(request: HttpRequest, pk: UUID) -> HttpResponse:
     studies = Study.objects.visible_to(request.user).select_related("patient", "read_series")
     study = get_object_or_404(studies, pk=pk)
     reading = newest_reading(study)
-    findings: Iterable[Finding] = reading.findings.defer("mask_bits")[:4] if reading else []
+    findings: Iterable[Finding] = reading.findings.defer("mask_bits").order_by("-malignancy", "number")[:4] if reading else []
     checks = presentation.checks_of(study.read_series.checks if study.read_series else [])
     context = {
         "row": worklist.rows_of([study])[0],

@@ -136,9 +136,9 @@ def _series(software: Mapping[str, Any]) -> str:
 
 def _marks(software: Mapping[str, Any]) -> str:
     marks = software.get("marks") or {}
-    words = ("shown", "accepted", "corrected", "rejected", "undecided", "added")
+    words = ("shown", "accepted", "corrected", "rejected", "undecided")
     counted = [f"{marks.get(word, 0)} {word}" for word in words if word != "undecided" or marks.get(word)]
-    return f"Computer marks: {', '.join(counted)} by the reader."
+    return f"Computer marks: {', '.join(counted)}; {marks.get('added', 0)} added by the reader."
 
 
 def _checks(software: Mapping[str, Any]) -> str:
@@ -159,7 +159,7 @@ def percent(probability: float) -> str:
     """One decimal; below a tenth of a percent no false precision (CLINICAL 1.1)."""
     if 0 <= probability < 0.001:
         return "< 0.1 %"
-    return f"{Decimal(str(probability * 100)).quantize(Decimal('0.1'), ROUND_HALF_UP)} %"
+    return f"{(Decimal(str(probability)) * 100).quantize(Decimal('0.1'), ROUND_HALF_UP)} %"
 
 
 def day(value: date) -> str:

@@ -44,7 +44,7 @@ def render_pdf(report: Report) -> bytes:
         pictures = _store_pictures(version, Path(folder))
         shutil.copy(TEMPLATE, folder)
         for standards, whole_names in (([ARCHIVABLE], True), ([ARCHIVABLE], False), ([], False)):
-            data = _data(report, version, pictures, whole_names=whole_names)
+            data = report_data(report, version, pictures, whole_names=whole_names)
             Path(folder, "data.json").write_text(json.dumps(data))
             try:
                 return _compile(Path(folder, TEMPLATE.name), standards, version.created_at)
@@ -89,7 +89,7 @@ def _shown(version: ReportVersion) -> list[dict[str, Any]]:
     return [nodule for nodule in version.nodules if nodule["status"] in SHOWN]
 
 
-def _data(
+def report_data(
     report: Report, version: ReportVersion, pictures: Mapping[str, str], *, whole_names: bool
 ) -> dict[str, Any]:
     """Everything that the template prints, as text."""

@@ -88,6 +88,8 @@ class Stack:
         with step("Database tables"):
             self._prepare("migrate", "--no-input", "--verbosity", "0")
         self._make_accounts()
+        if self.supervisor.stopping:
+            return
         with step("Web server and workers"):
             self.supervisor.start(programs(self.places, self.address, self.environment))
             self.supervisor.wait_ready(["web"], WEB_LIMIT_S)

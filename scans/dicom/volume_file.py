@@ -104,6 +104,8 @@ class VolumeReader:
 
     def slice_bytes(self, k: int) -> bytes:
         """Slice `k` as it lies in the file: little-endian int16 (y, x), zlib format."""
+        if k < 0:
+            raise IndexError("Slices are counted from 0.")
         offset, length, checksum = self._header["slices"][k]
         self._file.seek(self._start + offset)
         block = self._file.read(length)

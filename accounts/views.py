@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from knox.models import get_token_model
 
 from accounts.forms import TokenForm
 from accounts.models import Membership, TokenSite
+from accounts.requests import PersonRequest
 from accounts.tokens import create_token
 from core.audit import record
 from core.models import AuditEntry
@@ -18,11 +19,11 @@ LATEST = 10
 
 
 @page()
-def account(request: HttpRequest) -> HttpResponse:
+def account(request: PersonRequest) -> HttpResponse:
     return _show(request, TokenForm(request.user))
 
 
-def _show(request: HttpRequest, form: TokenForm, token: str = "", status: int = 200) -> HttpResponse:
+def _show(request: PersonRequest, form: TokenForm, token: str = "", status: int = 200) -> HttpResponse:
     rows = list(get_token_model().objects.filter(user=request.user).order_by("-created"))
     sites = TokenSite.objects.filter(token_digest__in=[row.digest for row in rows]).select_related("site")
     by_digest = {one.token_digest: one.site for one in sites}
@@ -38,7 +39,7 @@ def _show(request: HttpRequest, form: TokenForm, token: str = "", status: int = 
 
 
 @page("POST")
-def create(request: HttpRequest) -> HttpResponse:
+def create(request: PersonRequest) -> HttpResponse:
     """Make a token; this answer is the only time that it is shown."""
     form = TokenForm(request.user, request.POST)
     if not form.is_valid():
@@ -49,7 +50,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 @page("POST")
-def revoke(request: HttpRequest, key: str) -> HttpResponse:
+def revoke(request: PersonRequest, key: str) -> HttpResponse:
     """Revoke one of one's own tokens by its visible first characters."""
     row = get_object_or_404(get_token_model(), user=request.user, token_key=key)
     TokenSite.objects.filter(token_digest=row.digest).delete()

@@ -52,7 +52,8 @@ class PatientForm(forms.ModelForm):  # type: ignore[type-arg]
         said = self.cleaned_data
         parts = [said["family_name"], said["given_name"], *rest]
         self.instance.name = "=".join(["^".join(parts).rstrip("^"), *scripts])
-        return super().save(commit)
+        saved: Patient = super().save(commit)
+        return saved
 
 
 class RiskProfileForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -84,7 +85,7 @@ class RiskProfileForm(forms.ModelForm):  # type: ignore[type-arg]
         }
 
     def __init__(self, *args: Any, birth_date: date | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="risk-%s", **kwargs)
+        super().__init__(*args, **{"auto_id": "risk-%s", **kwargs})
         self.birth_date = birth_date
         self.fields["stated_on"].initial = timezone.localdate()
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from accounts.models import Person
 from accounts.permissions import require_role
+from accounts.requests import PersonRequest
 from core.pages import UNPROCESSABLE, page
 from core.querysets import STAFF_ROLES
 from patients import timeline
@@ -27,7 +28,7 @@ def _patient(person: Person, pk: UUID) -> Patient:
 
 
 @page()
-def index(request: HttpRequest) -> HttpResponse:
+def index(request: PersonRequest) -> HttpResponse:
     """Patients by search, newest first; a page ends with a cursor."""
     person, text = request.user, request.GET.get("q", "").strip()[:120]
     found = Patient.objects.visible_to(person).filter(site__in=person.sites_as(*STAFF_ROLES))
@@ -52,12 +53,12 @@ def _cursor(text: str) -> UUID | None:
 
 
 @page()
-def show(request: HttpRequest, pk: UUID) -> HttpResponse:
+def show(request: PersonRequest, pk: UUID) -> HttpResponse:
     patient = _patient(request.user, pk)
     return _show(request, patient, RiskProfileForm(birth_date=patient.birth_date))
 
 
-def _show(request: HttpRequest, patient: Patient, form: RiskProfileForm, status: int = 200) -> HttpResponse:
+def _show(request: PersonRequest, patient: Patient, form: RiskProfileForm, status: int = 200) -> HttpResponse:
     profiles = RiskProfile.objects.visible_to(request.user).filter(patient=patient)
     context = {
         "patient": patient,
@@ -70,7 +71,7 @@ def _show(request: HttpRequest, patient: Patient, form: RiskProfileForm, status:
 
 
 @page("POST")
-def add_profile(request: HttpRequest, pk: UUID) -> HttpResponse:
+def add_profile(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Add a dated risk profile; every member of the staff may take one down."""
     patient = _patient(request.user, pk)
     form = RiskProfileForm(request.POST, birth_date=patient.birth_date)
@@ -84,7 +85,7 @@ def add_profile(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @page("GET", "HEAD", "POST")
-def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
+def edit(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Correct name, birth date or sex."""
     patient = _patient(request.user, pk)
     require_role(request.user, patient.site_id, *EDITORS)

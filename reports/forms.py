@@ -99,7 +99,7 @@ class AddNoduleForm(forms.Form):
     note = forms.CharField(required=False, max_length=500)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="add-%s", **kwargs)
+        super().__init__(*args, **{"auto_id": "add-%s", **kwargs})
         self.fields["long_axis_mm"].required = self.fields["short_axis_mm"].required = True
 
     def nodule(self) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class ReportForm(forms.Form):
     revision = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="report-%s", **kwargs)
+        super().__init__(*args, **{"auto_id": "report-%s", **kwargs})
         for name in ReportVersion.SECTIONS:
             rows = {"findings": 8, "impression": 4, "recommendation": 3}.get(name, 2)
             widget = forms.Textarea(attrs={"rows": rows, "maxlength": 20000})

@@ -39,7 +39,7 @@ def contours(plane: NDArray[np.bool_], top: int, left: int) -> list[Polygon]:
     """Outlines half-way between inside and outside voxels; pixel (0, 0) has its centre at (0, 0)."""
     padded = np.pad(plane.astype(np.float32), 1)
     polygons = []
-    for contour in find_contours(padded, 0.5):
+    for contour in find_contours(padded, 0.5):  # type: ignore[no-untyped-call]
         points = contour[:, ::-1] - 1 + (left, top)
         polygons.append([round(float(value), 2) for value in points.ravel()])
     return polygons

@@ -12,7 +12,7 @@ from inference.models import Job, Reading
 from reports import presentation
 from reports.actions import edited_by_other
 from reports.drafting import refusal_line, software_statement
-from reports.forms import LOBES, AddNoduleForm, ReportForm
+from reports.forms import LOBES, ReportForm
 from reports.models import Decision, Report, ReportVersion
 from reports.nodules import Nodule, newest_reading, nodules_of, volume_shown
 from scans.dicom.geometry import Geometry
@@ -57,16 +57,17 @@ def machine_part(person: Person, study: Study) -> dict[str, Any]:
 def _line(study: Study, job: Job | None) -> str:
     if not presentation.is_open(study.status):
         return study.reason
-    waiting = job is not None and job.state in Job.OPEN
-    place = jobs.queue_position(job) + 1 if waiting and job.state == Job.State.QUEUED else None
-    seconds = jobs.expected_seconds(job) if waiting else None
+    if job is None or job.state not in Job.OPEN:
+        return presentation.progress_line(study.status, study.stage, study.progress, None, None)
+    place = jobs.queue_position(job) + 1 if job.state == Job.State.QUEUED else None
+    seconds = jobs.expected_seconds(job)
     return presentation.progress_line(study.status, study.stage, study.progress, place, seconds)
 
 
-def _checks(study: Study, reading: Reading | None) -> Sequence[Mapping[str, Any]]:
+def _checks(study: Study, reading: Reading | None) -> list[Mapping[str, Any]]:
     if reading is not None:
-        return reading.checks
-    return study.read_series.checks if study.read_series else []
+        return list(reading.checks)
+    return list(study.read_series.checks) if study.read_series else []
 
 
 def _refusal_line(reading: Reading | None) -> str:

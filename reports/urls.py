@@ -26,6 +26,7 @@ urlpatterns = [
     path("decisions/<uuid:pk>/revise/", decisions.revise, name="nodule-revise"),
     path("reports/<uuid:pk>/", report.show, name="report"),
     path("reports/<uuid:pk>/pdf/", report.pdf, name="report-pdf"),
+    path("reports/<uuid:pk>/key-images/<int:number>/", report.key_image, name="report-key-image"),
     path("reports/<uuid:pk>/save/", report.save, name="report-save"),
     path("reports/<uuid:pk>/redraft/", report.redraft, name="report-redraft"),
     path("reports/<uuid:pk>/editing/", report.editing, name="report-editing"),

@@ -14,7 +14,7 @@ from scans.volumes import open_instance, open_volume
 
 @dataclass(frozen=True)
 class Slice:
-    """One slice: zlib bytes of little-endian int16 (rows, columns), and a tag that changes with its content."""
+    """One slice: zlib bytes of little-endian int16 (rows, columns), and a tag that follows its content."""
 
     body: bytes
     rows: int

@@ -5,10 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 
 from accounts.models import Site
+from accounts.requests import PersonRequest
 from accounts.uploading import MAY_SEND, site_for_images
 from core.audit import audit_exempt
 from core.pages import UNPROCESSABLE, page
@@ -26,8 +27,8 @@ RECENT = 5
 
 @audit_exempt("the study page that shows them is recorded")
 @page()
-def slice_bytes(request: HttpRequest, pk: UUID, index: int) -> HttpResponse:
-    """Slice `index` of a series as int16; its address carries the volume's digest where it is kept for good."""
+def slice_bytes(request: PersonRequest, pk: UUID, index: int) -> HttpResponse:
+    """Slice `index` of a series as int16; with the volume's digest in its address it is kept for good."""
     series = get_object_or_404(Series.objects.visible_to(request.user), pk=pk)
     volumes = series.volumes.order_by("-id")
     digest = request.GET.get("volume", "")
@@ -41,7 +42,7 @@ def slice_bytes(request: HttpRequest, pk: UUID, index: int) -> HttpResponse:
     return _sent(request, found, forever=volume is not None and bool(digest))
 
 
-def _sent(request: HttpRequest, found: Slice, *, forever: bool) -> HttpResponse:
+def _sent(request: PersonRequest, found: Slice, *, forever: bool) -> HttpResponse:
     tag = f'"{found.tag}"'
     if request.headers.get("If-None-Match") == tag:
         return HttpResponse(status=304, headers={"ETag": tag})
@@ -54,7 +55,7 @@ def _sent(request: HttpRequest, found: Slice, *, forever: bool) -> HttpResponse:
 
 
 @page("GET", "HEAD", "POST")
-def upload(request: HttpRequest) -> HttpResponse:
+def upload(request: PersonRequest) -> HttpResponse:
     """Send images; the script of the page sends them in batches, without it one form sends all."""
     sites = Site.objects.filter(pk__in=request.user.sites_as(*MAY_SEND))
     context: dict[str, object] = {
@@ -72,7 +73,7 @@ def upload(request: HttpRequest) -> HttpResponse:
     return render(request, "scans/upload.html", context, status=status)
 
 
-def _received(request: HttpRequest) -> dict[str, object]:
+def _received(request: PersonRequest) -> dict[str, object]:
     """What became of the files of a plain form."""
     site = site_for_images(request.user, request.POST.get("site", ""))
     files = request.FILES.getlist("files")

@@ -6,21 +6,23 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
+from accounts.requests import PersonRequest
 from core.pages import UNPROCESSABLE, is_htmx, page
 from core.problems import UserError
 from inference.models import Finding
 from reports import actions, study_page
 from reports.forms import AddNoduleForm, DecisionForm
 from reports.models import Decision
+from reports.nodules import nodules_of
 from reports.views.study import study_of
 from scans.models import Study
 
 
 @page("POST")
-def decide(request: HttpRequest, pk: UUID) -> HttpResponse:
+def decide(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Accept, reject or correct a finding."""
     finding = get_object_or_404(Finding.objects.visible_to(request.user), pk=pk)
     actions.decide(request.user, finding, **_said(request))
@@ -28,7 +30,7 @@ def decide(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @page("POST")
-def revise(request: HttpRequest, pk: UUID) -> HttpResponse:
+def revise(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Correct or withdraw a nodule that a person added."""
     added = get_object_or_404(Decision.objects.visible_to(request.user), pk=pk)
     actions.revise_added(request.user, added, **_said(request))
@@ -36,10 +38,10 @@ def revise(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @page("POST")
-def reject_rest(request: HttpRequest, pk: UUID) -> HttpResponse:
+def reject_rest(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Reject every finding that is still undecided, for one reason; each gets its own decision."""
     study = study_of(request.user, pk)
-    nodules = study_page.nodules_of(study)
+    nodules = nodules_of(study)
     with transaction.atomic():
         for nodule in nodules:
             if nodule.is_undecided and nodule.finding is not None:
@@ -53,7 +55,7 @@ def reject_rest(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @page("POST")
-def add(request: HttpRequest, pk: UUID) -> HttpResponse:
+def add(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Add a nodule that the networks did not mark."""
     study = study_of(request.user, pk)
     form = AddNoduleForm(request.POST)
@@ -70,14 +72,14 @@ def add(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _answer(request, study.pk)
 
 
-def _said(request: HttpRequest) -> dict[str, Any]:
+def _said(request: PersonRequest) -> dict[str, Any]:
     form = DecisionForm(request.POST)
     if not form.is_valid():
-        raise UserError("invalid", " ".join(text for texts in form.errors.values() for text in texts))
+        raise UserError("invalid", " ".join(str(text) for texts in form.errors.values() for text in texts))
     return form.cleaned_data
 
 
-def _answer(request: HttpRequest, study_id: UUID) -> HttpResponse:
+def _answer(request: PersonRequest, study_id: UUID) -> HttpResponse:
     if not is_htmx(request):
         return redirect("study", study_id)
     study: Study = study_of(request.user, study_id)

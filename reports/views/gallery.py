@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 
+from accounts.requests import PersonRequest
 from core.audit import audit_exempt
 from core.pages import page
 from reports import presentation
@@ -13,7 +14,7 @@ from reports import presentation
 
 @audit_exempt("it shows no patient")
 @page()
-def show(request: HttpRequest) -> HttpResponse:
+def show(request: PersonRequest) -> HttpResponse:
     if not settings.DEBUG:
         raise Http404
     states = [(s, "unread") for s in ("received", "waiting", "reading", "failed", "not_read", "ready")]

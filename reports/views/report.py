@@ -6,14 +6,17 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.core.files.storage import default_storage
+from django.http import FileResponse, Http404, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.text import slugify
 
+from accounts.requests import PersonRequest
 from core.audit import audit_exempt
 from core.pages import UNPROCESSABLE, is_htmx, page
-from core.problems import Conflict, UserError
+from core.problems import UserError
 from reports import actions, study_page
 from reports.drafting import software_statement
 from reports.forms import AddendumForm, ReportForm, SignForm
@@ -24,12 +27,12 @@ from reports.views.study import study_of
 RELATED = ("study__patient", "study__site", "study__read_series", "signed_by", "final_version", "editing_by")
 
 
-def _report(request: HttpRequest, pk: UUID) -> Report:
+def _report(request: PersonRequest, pk: UUID) -> Report:
     return get_object_or_404(Report.objects.visible_to(request.user).select_related(*RELATED), pk=pk)
 
 
 @page("POST")
-def open_draft(request: HttpRequest, pk: UUID) -> HttpResponse:
+def open_draft(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Begin the report of a study, or join it."""
     study = study_of(request.user, pk)
     actions.open_draft(request.user, study)
@@ -37,7 +40,7 @@ def open_draft(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @page("POST")
-def save(request: HttpRequest, pk: UUID) -> HttpResponse:
+def save(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Save the draft; the script of the page asks for JSON, a plain form gets the page again."""
     report = _report(request, pk)
     form = ReportForm(request.POST)
@@ -59,7 +62,7 @@ def save(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @page("POST")
-def redraft(request: HttpRequest, pk: UUID) -> HttpResponse:
+def redraft(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Fresh text from the decisions, for the form; nothing is saved."""
     report = _report(request, pk)
     return JsonResponse(actions.redraft(request.user, report))
@@ -67,7 +70,7 @@ def redraft(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @audit_exempt("the study page that shows it is recorded")
 @page()
-def editing(request: HttpRequest, pk: UUID) -> HttpResponse:
+def editing(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Whether another person is at this draft."""
     report = _report(request, pk)
     version = report.versions.order_by("-revision").only("revision").first()
@@ -80,7 +83,7 @@ def editing(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @page("POST")
-def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
+def sign(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Sign the newest saved text with one's password."""
     report = _report(request, pk)
     form = SignForm(request.POST)
@@ -99,7 +102,7 @@ def sign(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @page("POST")
-def add_addendum(request: HttpRequest, pk: UUID) -> HttpResponse:
+def add_addendum(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Add a signed text to a final report."""
     report = _report(request, pk)
     form = AddendumForm(request.POST)
@@ -120,13 +123,13 @@ def add_addendum(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _dialog(
-    request: HttpRequest, template: str, context: dict[str, Any], status: int = UNPROCESSABLE
+    request: PersonRequest, template: str, context: dict[str, Any], status: int = UNPROCESSABLE
 ) -> HttpResponse:
     """The form of a dialog again, with what is wrong."""
     return render(request, template, context, status=UNPROCESSABLE if status == 400 else status)
 
 
-def _reload(request: HttpRequest, report: Report) -> HttpResponse:
+def _reload(request: PersonRequest, report: Report) -> HttpResponse:
     if not is_htmx(request):
         return redirect("study", report.study_id)
     response = HttpResponse(status=204)
@@ -134,7 +137,7 @@ def _reload(request: HttpRequest, report: Report) -> HttpResponse:
     return response
 
 
-def _panel(request: HttpRequest, study_id: UUID) -> HttpResponse:
+def _panel(request: PersonRequest, study_id: UUID) -> HttpResponse:
     if not is_htmx(request):
         return redirect("study", study_id)
     study = study_of(request.user, study_id)
@@ -142,7 +145,7 @@ def _panel(request: HttpRequest, study_id: UUID) -> HttpResponse:
 
 
 @page()
-def show(request: HttpRequest, pk: UUID) -> HttpResponse:
+def show(request: PersonRequest, pk: UUID) -> HttpResponse:
     """A report to read and to print."""
     report = _report(request, pk)
     version = report.final_version or report.versions.select_related("person").latest()
@@ -160,8 +163,22 @@ def show(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "reports/report.html", context)
 
 
+@audit_exempt("the report that shows it is recorded")
 @page()
-def pdf(request: HttpRequest, pk: UUID) -> HttpResponse:
+def key_image(request: PersonRequest, pk: UUID, number: int) -> HttpResponseBase:
+    """The picture of a nodule of this report: whoever may read the report sees it."""
+    report = _report(request, pk)
+    version = report.final_version or report.versions.latest()
+    names = [one.get("key_image") for one in version.nodules if one.get("number") == number]
+    if not names or not names[0]:
+        raise Http404
+    response = FileResponse(default_storage.open(names[0], "rb"), content_type="image/png")
+    response["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+@page()
+def pdf(request: PersonRequest, pk: UUID) -> HttpResponse:
     """The report as PDF; its name says nothing about the patient."""
     report = _report(request, pk)
     response = HttpResponse(render_pdf(report), content_type="application/pdf")

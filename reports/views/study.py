@@ -5,11 +5,12 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.core.files.storage import default_storage
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, Http404, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 
 from accounts.models import Person
+from accounts.requests import PersonRequest
 from core.audit import audit_exempt
 from core.pages import page
 from core.querysets import STAFF_ROLES
@@ -47,7 +48,7 @@ def study_of(person: Person, pk: UUID) -> Study:
 
 
 @page()
-def show(request: HttpRequest, pk: UUID) -> HttpResponse:
+def show(request: PersonRequest, pk: UUID) -> HttpResponse:
     """One study: what the machine said, the images, the decisions, the report."""
     person = request.user
     study = Study.objects.visible_to(person).select_related("report").filter(pk=pk).first()
@@ -68,7 +69,7 @@ def show(request: HttpRequest, pk: UUID) -> HttpResponse:
     return render(request, "reports/study.html", context)
 
 
-def _asked(request: HttpRequest) -> UUID | None:
+def _asked(request: PersonRequest) -> UUID | None:
     try:
         return UUID(request.GET.get("series", ""))
     except ValueError:
@@ -77,7 +78,7 @@ def _asked(request: HttpRequest) -> UUID | None:
 
 @audit_exempt("the study page that shows it is recorded")
 @page()
-def status(request: HttpRequest, pk: UUID) -> HttpResponse:
+def status(request: PersonRequest, pk: UUID) -> HttpResponse:
     """How far the machine is; once it is done the page reloads itself and stops asking."""
     study = study_of(request.user, pk)
     context = study_page.machine_part(request.user, study)
@@ -89,7 +90,7 @@ def status(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @audit_exempt("the study page that shows them is recorded")
 @page()
-def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
+def outlines(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Polygons of the findings of a reading; with the reading in the query they never change."""
     study = study_of(request.user, pk)
     readings = Reading.objects.visible_to(request.user).filter(study=study)
@@ -106,7 +107,7 @@ def outlines(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @audit_exempt("the page that shows it is recorded")
 @page()
-def key_image(request: HttpRequest, pk: UUID) -> HttpResponseBase:
+def key_image(request: PersonRequest, pk: UUID) -> HttpResponseBase:
     """The picture of a finding, as rendered when it was read."""
     finding = get_object_or_404(Finding.objects.visible_to(request.user).only("key_image"), pk=pk)
     if not finding.key_image:
@@ -117,7 +118,7 @@ def key_image(request: HttpRequest, pk: UUID) -> HttpResponseBase:
 
 
 @page("POST")
-def read_anyway(request: HttpRequest, pk: UUID) -> HttpResponse:
+def read_anyway(request: PersonRequest, pk: UUID) -> HttpResponse:
     """A radiologist wants a series read although it was refused."""
     series = get_object_or_404(Series.objects.visible_to(request.user).select_related("study"), pk=pk)
     jobs.read_anyway(request.user, series)
@@ -125,14 +126,14 @@ def read_anyway(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @page("POST")
-def cancel_job(request: HttpRequest, pk: UUID) -> HttpResponse:
+def cancel_job(request: PersonRequest, pk: UUID) -> HttpResponse:
     job = get_object_or_404(Job.objects.visible_to(request.user), pk=pk)
     jobs.cancel(request.user, job)
     return redirect("study", job.study_id)
 
 
 @page("POST")
-def retry_job(request: HttpRequest, pk: UUID) -> HttpResponse:
+def retry_job(request: PersonRequest, pk: UUID) -> HttpResponse:
     jobs_seen = Job.objects.visible_to(request.user).select_related("study", "volume")
     job = get_object_or_404(jobs_seen, pk=pk)
     jobs.retry(request.user, job)
@@ -140,7 +141,7 @@ def retry_job(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @page("POST")
-def complete(request: HttpRequest, pk: UUID) -> HttpResponse:
+def complete(request: PersonRequest, pk: UUID) -> HttpResponse:
     """All images have come: read it now."""
     study = study_of(request.user, pk)
     tell_complete(request.user, study)

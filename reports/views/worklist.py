@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
+from accounts.requests import PersonRequest
 from core.audit import audit_exempt
 from core.pages import page
 from inference.models import Finding
@@ -27,7 +28,7 @@ SHORTCUTS = [
 
 
 @page()
-def show(request: HttpRequest) -> HttpResponse:
+def show(request: PersonRequest) -> HttpResponse:
     """The start page: studies for staff, final reports for referrers."""
     person = request.user
     if person.is_only_referrer or not person.roles:
@@ -48,7 +49,7 @@ def show(request: HttpRequest) -> HttpResponse:
     return render(request, "reports/worklist.html", {**context, **more})
 
 
-def _reports_of_referrer(request: HttpRequest) -> HttpResponse:
+def _reports_of_referrer(request: PersonRequest) -> HttpResponse:
     """Final reports, newest first."""
     found = Report.objects.visible_to(request.user).filter(state=Report.State.FINAL)
     text = request.GET.get("q", "").strip()[:120]
@@ -75,7 +76,7 @@ def _uuid(text: str) -> UUID | None:
 
 @audit_exempt("the worklist that shows these rows is recorded")
 @page()
-def live(request: HttpRequest) -> HttpResponse:
+def live(request: PersonRequest) -> HttpResponse:
     """The rows that were not settled, as they are now; asked again only while one of them is open."""
     ids = [key for key in map(_uuid, request.GET.get("ids", "").split(",")) if key][: worklist.PAGE]
     studies = Study.objects.visible_to(request.user).filter(pk__in=ids)
@@ -91,12 +92,14 @@ def live(request: HttpRequest) -> HttpResponse:
 
 @audit_exempt("the worklist that shows this row is recorded")
 @page()
-def panel(request: HttpRequest, pk: UUID) -> HttpResponse:
+def panel(request: PersonRequest, pk: UUID) -> HttpResponse:
     """The key image and the main figures of one row."""
     studies = Study.objects.visible_to(request.user).select_related("patient", "read_series")
     study = get_object_or_404(studies, pk=pk)
     reading = newest_reading(study)
-    findings: Iterable[Finding] = reading.findings.defer("mask_bits").order_by("-malignancy", "number")[:4] if reading else []
+    findings: Iterable[Finding] = (
+        reading.findings.defer("mask_bits").order_by("-malignancy", "number")[:4] if reading else []
+    )
     checks = presentation.checks_of(study.read_series.checks if study.read_series else [])
     context = {
         "row": worklist.rows_of([study])[0],
@@ -109,7 +112,7 @@ def panel(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 @page()
-def next_unread(request: HttpRequest, pk: UUID) -> HttpResponse:
+def next_unread(request: PersonRequest, pk: UUID) -> HttpResponse:
     """On to the most suspicious unread study that comes after this one; to the worklist behind the last."""
     study = get_object_or_404(Study.objects.visible_to(request.user), pk=pk)
     unread = worklist.studies_for(request.user, worklist.Filters())

@@ -112,9 +112,17 @@ def _describe_equipment(dataset: Dataset, study: StudySpec) -> None:
     dataset.KVP = "120"
     dataset.ConvolutionKernel = "STANDARD"
     dataset.CTDIvol = 2.4
+    dataset.CTDIPhantomTypeCodeSequence = [_body_dose_phantom()]
     dataset.GantryDetectorTilt = "0"
     if study.phantom.contrast:
         dataset.ContrastBolusAgent = "Synthetic contrast medium"
+
+
+def _body_dose_phantom() -> Dataset:
+    code = Dataset()
+    code.CodeValue, code.CodingSchemeDesignator = "113691", "DCM"
+    code.CodeMeaning = "IEC Body Dosimetry Phantom"
+    return code
 
 
 def _describe_picture(dataset: Dataset, phantom: Phantom) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -130,15 +130,17 @@ def _steps(headers: Sequence[Header]) -> tuple[float, ...]:
 
 def _mixed(headers: Sequence[Header]) -> tuple[str, ...]:
     """What differs between the images although it must not (E_MIXED)."""
-    constant: dict[str, set[Hashable]] = {
-        "matrix": {(header.rows, header.columns) for header in headers},
-        "pixel spacing": {_rounded(header.pixel_spacing, 4) for header in headers},
-        "orientation": {_rounded(header.image_orientation, 3) for header in headers},
-        "kernel": {header.convolution_kernel for header in headers},
-        "frame of reference": {header.frame_of_reference_uid for header in headers},
+    differs = {
+        "matrix": len({(header.rows, header.columns) for header in headers}) > 1,
+        "pixel spacing": _varies([header.pixel_spacing for header in headers], 1e-4),
+        "orientation": _varies([header.image_orientation for header in headers], 1e-3),
+        "kernel": len({header.convolution_kernel for header in headers}) > 1,
+        "frame of reference": len({header.frame_of_reference_uid for header in headers}) > 1,
     }
-    return tuple(name for name, found in constant.items() if len(found) > 1)
+    return tuple(name for name, found in differs.items() if found)
 
 
-def _rounded(values: Sequence[float] | None, digits: int) -> tuple[float, ...] | None:
-    return None if values is None else tuple(round(value, digits) + 0.0 for value in values)
+def _varies(values: Sequence[Sequence[float] | None], tolerance: float) -> bool:
+    """Whether numbers that should be equal differ by more than the rounding of their writer."""
+    present = [value for value in values if value is not None]
+    return bool(present) and bool((np.ptp(np.asarray(present, float), axis=0) > tolerance).any())

@@ -223,6 +223,12 @@ def test_a_series_of_several_geometries_is_refused(change: dict[str, Any]) -> No
     assert "E_MIXED" in codes(headers)
 
 
+def test_the_rounding_of_its_writer_does_not_mix_a_series() -> None:
+    headers = series()
+    headers[7] = replace(headers[7], image_orientation=(1.0, 0.0005, 0.0, 0.0, 1.0, -0.0004))
+    assert codes(headers) == []
+
+
 def test_images_at_the_same_place_do_not_disturb_the_steps() -> None:
     headers = series()
     copies = [replace(header, sop_instance_uid=f"{header.sop_instance_uid}.1") for header in headers[:50]]

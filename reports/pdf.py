@@ -6,10 +6,11 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typst
 from django.core.files.storage import default_storage
@@ -21,7 +22,8 @@ from reports.models import Report, ReportVersion
 
 TEMPLATE = Path(__file__).parent / "typst" / "report.typ"
 PNG = b"\x89PNG\r\n\x1a\n"
-ARCHIVABLE = "a-2b"
+Standard = Literal["a-2b"]
+ARCHIVABLE: Standard = "a-2b"
 SHOWN = ("accepted", "corrected", "added")
 SCORE_LABEL = "Suspicion score of the networks, trained on radiologists' ratings, not on pathology."
 INTENDED_USE = (
@@ -43,23 +45,21 @@ def render_pdf(report: Report) -> bytes:
     with tempfile.TemporaryDirectory(prefix="report-") as folder:
         pictures = _store_pictures(version, Path(folder))
         shutil.copy(TEMPLATE, folder)
-        for standards, whole_names in (([ARCHIVABLE], True), ([ARCHIVABLE], False), ([], False)):
+        main = Path(folder, TEMPLATE.name)
+        for whole_names in (True, False):
             data = report_data(report, version, pictures, whole_names=whole_names)
             Path(folder, "data.json").write_text(json.dumps(data))
-            try:
-                return _compile(Path(folder, TEMPLATE.name), standards, version.created_at)
-            except typst.TypstError:
-                if not standards:
-                    raise
-    raise AssertionError
+            with suppress(typst.TypstError):
+                return _compile(main, ARCHIVABLE, version.created_at)
+        return _compile(main, None, version.created_at)
 
 
-def _compile(main: Path, standards: list[str], moment: datetime) -> bytes:
+def _compile(main: Path, standard: Standard | None, moment: datetime) -> bytes:
     pdf = typst.compile(
         main,
         root=main.parent,
         font_paths=_fonts(),
-        pdf_standards=standards,
+        pdf_standards=standard,
         timestamp=int(moment.timestamp()),
     )
     return bytes(pdf)

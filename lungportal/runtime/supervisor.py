@@ -55,8 +55,7 @@ class Supervisor:
         self._posts: dict[str, Post] = {}
         self._stop = threading.Event()
 
-    @property
-    def stopping(self) -> bool:
+    def told_to_stop(self) -> bool:
         return self._stop.is_set()
 
     def listen(self) -> None:
@@ -74,7 +73,7 @@ class Supervisor:
         """Attend to everything until these programs answer; give up on one that keeps falling."""
         deadline = time.monotonic() + limit_s
         waiting = [self._posts[name] for name in names]
-        while waiting and not self.stopping:
+        while waiting and not self.told_to_stop():
             self.attend()
             waiting = [post for post in waiting if not _answers(post)]
             for post in waiting:

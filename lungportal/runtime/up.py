@@ -70,7 +70,7 @@ class Stack:
         self.supervisor.listen()
         try:
             self._start()
-            if not self.supervisor.stopping:
+            if not self.supervisor.told_to_stop():
                 self._announce()
                 self.supervisor.run()
         finally:
@@ -83,12 +83,12 @@ class Stack:
         if ended := clear_stale(self.places):
             print(f"Ended {ended} processes that an earlier run left behind.")
         self._start_services()
-        if self.supervisor.stopping:
+        if self.supervisor.told_to_stop():
             return
         with step("Database tables"):
             self._prepare("migrate", "--no-input", "--verbosity", "0")
         self._make_accounts()
-        if self.supervisor.stopping:
+        if self.supervisor.told_to_stop():
             return
         with step("Web server and workers"):
             self.supervisor.start(programs(self.places, self.address, self.environment))

@@ -46,7 +46,7 @@ class MembershipInline(RoomInline):
 
 
 @admin.register(Person)
-class PersonAdmin(RoomAdmin, UserAdmin):
+class PersonAdmin(RoomAdmin, UserAdmin):  # type: ignore[type-arg]
     """People who work at one's own sites.
 
     Who also works at a site of somebody else is shown but not edited here: otherwise one administrator could

@@ -24,7 +24,8 @@ from core.models import AuditEntry, OutboxMessage
 ADMINISTRATOR = "administrator"
 WHOLE_INSTALLATION = ""
 
-console.login = secure_admin_login(console.login)  # type: ignore[method-assign] - one sign-in, with its limits
+# One sign-in for all, with its limits on guessing.
+console.login = secure_admin_login(console.login)  # type: ignore[method-assign]
 console.index_title = "Administration"
 
 for _unused in (Group, EmailAddress, EmailConfirmation):  # roles are memberships; addresses belong to people
@@ -138,7 +139,8 @@ class AuditEntryAdmin(RoomAdmin):
 
 
 def _people_of(request: HttpRequest) -> models.QuerySet[Any]:
-    memberships: Any = request.user._meta.get_field("memberships").related_model
+    person: Any = request.user
+    memberships: Any = person._meta.get_field("memberships").related_model
     return memberships._base_manager.filter(site__in=sites_of(request)).values("person")
 
 

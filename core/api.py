@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db import models
 from django.http import FileResponse, HttpResponse
@@ -18,7 +18,7 @@ class VisibleRows(viewsets.GenericViewSet[Any]):
 
     def get_queryset(self) -> models.QuerySet[Any]:
         rows: Any = super().get_queryset()
-        return rows.visible_to(self.request.user)  # type: ignore[no-any-return]
+        return rows.visible_to(self.request.user)
 
 
 class ReadOnlyRows(mixins.ListModelMixin, mixins.RetrieveModelMixin, VisibleRows):
@@ -58,7 +58,6 @@ class NoSuchRoute(APIView):
     """Answers every unknown address of the API with problem details."""
 
     schema = None
-    http_method_names: ClassVar[list[str]] = ["get", "post", "put", "patch", "delete", "head", "options"]
 
     def handle(self, request: Request, rest: str) -> HttpResponse:
         raise NotFound

@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.permissions import person_of
 from core.api import NumpyRenderer, PngRenderer, ReadOnlyRows, private_file
 from core.pagination import NewestFirstCursor
 from inference import jobs
@@ -43,13 +44,13 @@ class JobViewSet(ReadOnlyRows):
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Stop a job that has not ended."""
-        return Response(self.get_serializer(jobs.cancel(request.user, self.get_object())).data)
+        return Response(self.get_serializer(jobs.cancel(person_of(request), self.get_object())).data)
 
     @extend_schema(request=None, responses={202: ReadAnywaySerializer})
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str) -> Response:
         """Read again what failed or was cancelled."""
-        job = jobs.retry(request.user, self.get_object())
+        job = jobs.retry(person_of(request), self.get_object())
         return _asked_for(job, self.get_serializer_context())
 
 
@@ -58,8 +59,10 @@ class ReadAnywayView(APIView):
 
     @extend_schema(request=None, responses={202: ReadAnywaySerializer})
     def post(self, request: Request, pk: str) -> Response:
-        series = get_object_or_404(Series.objects.visible_to(request.user).select_related("study"), pk=pk)
-        job = jobs.read_anyway(request.user, series)
+        series = get_object_or_404(
+            Series.objects.visible_to(person_of(request)).select_related("study"), pk=pk
+        )
+        job = jobs.read_anyway(person_of(request), series)
         return _asked_for(job, {"request": request, "queue": Queue()})
 
 
@@ -77,7 +80,7 @@ class ReadingViewSet(ReadOnlyRows):
 
 
 class MostProbableFirst(NewestFirstCursor):
-    ordering = ("-p_nodule", "id")
+    ordering = ("-p_nodule", "id")  # type: ignore[assignment]
 
 
 class FindingViewSet(ReadOnlyRows):

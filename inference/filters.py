@@ -41,4 +41,4 @@ class FindingFilter(django_filters.FilterSet):
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         found: Any = super().filter_queryset(queryset)
-        return found if self.form.cleaned_data.get("reading") else found.current()  # type: ignore[no-any-return]
+        return found if self.form.cleaned_data.get("reading") else found.current()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 
+from accounts.permissions import person_of
 from core.api import ReadOnlyRows
 from patients.filters import PatientFilter
 from patients.models import Patient, RiskProfile
@@ -26,12 +30,12 @@ class PatientViewSet(mixins.UpdateModelMixin, ReadOnlyRows):
     def create(self, request: Request) -> Response:
         given = NewPatientSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        patient = register_patient(request.user, **given.validated_data)
+        patient = register_patient(person_of(request), **given.validated_data)
         return Response(PatientSerializer(patient).data, status=status.HTTP_201_CREATED)
 
-    def perform_update(self, serializer: PatientSerializer) -> None:
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
         serializer.instance = change_patient(
-            self.request.user, serializer.instance, **serializer.validated_data
+            person_of(self.request), self.get_object(), **serializer.validated_data
         )
 
     @extend_schema(methods=["GET"], responses=RiskProfileSerializer(many=True), filters=False)
@@ -42,12 +46,12 @@ class PatientViewSet(mixins.UpdateModelMixin, ReadOnlyRows):
         patient = self.get_object()
         if request.method == "POST":
             return self._state(request, patient)
-        profiles = RiskProfile.objects.visible_to(request.user).filter(patient=patient)
+        profiles = RiskProfile.objects.visible_to(person_of(request)).filter(patient=patient)
         found = profiles.select_related("stated_to")
         return Response(RiskProfileSerializer(found, many=True).data)
 
     def _state(self, request: Request, patient: Patient) -> Response:
         given = RiskProfileSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        profile = state_risk_profile(request.user, patient, **given.validated_data)
+        profile = state_risk_profile(person_of(request), patient, **given.validated_data)
         return Response(RiskProfileSerializer(profile).data, status=status.HTTP_201_CREATED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
 from patients.models import Patient, RiskProfile
@@ -42,7 +44,7 @@ class NewPatientSerializer(PatientSerializer):
 
 
 class RiskProfileSerializer(serializers.ModelSerializer[RiskProfile]):
-    stated_to = serializers.StringRelatedField(read_only=True)
+    stated_to: serializers.StringRelatedField[Any] = serializers.StringRelatedField(read_only=True)
     pack_years = serializers.FloatField(read_only=True, allow_null=True)
 
     class Meta:

@@ -17,7 +17,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.permissions import person_of
 from core.api import PdfRenderer, ReadOnlyRows, private_file
+from core.querysets import STAFF_ROLES
 from inference.models import Finding
 from reports import actions
 from reports.filters import DecisionFilter, ReportFilter
@@ -53,14 +55,14 @@ class NodulesView(APIView):
     @extend_schema(responses=NoduleSerializer(many=True))
     def get(self, request: Request, pk: str) -> Response:
         study = get_object_or_404(
-            Study.objects.visible_to(request.user).filter(site__in=_staff_sites(request)), pk=pk
+            Study.objects.visible_to(person_of(request)).filter(site__in=_staff_sites(request)), pk=pk
         )
         return Response(NoduleSerializer(nodules_of(study), many=True).data)
 
 
 def _staff_sites(request: Request) -> list[Any]:
     """A referrer reads reports, not what led to them."""
-    return request.user.sites_as("administrator", "radiologist", "technician")  # type: ignore[union-attr]
+    return person_of(request).sites_as(*STAFF_ROLES)
 
 
 class DecisionViewSet(ReadOnlyRows):
@@ -79,7 +81,7 @@ class DecisionViewSet(ReadOnlyRows):
 
     def _act(self, fields: dict[str, Any]) -> Callable[..., Decision]:
         """The action for what was named; takes the names out of the fields."""
-        person: Any = self.request.user
+        person = person_of(self.request)
         finding, study, about = (fields.pop(name, None) for name in ("finding", "study", "about"))
         if finding:
             row = get_object_or_404(Finding.objects.visible_to(person).defer("mask_bits"), pk=finding)
@@ -110,43 +112,43 @@ class ReportViewSet(ReadOnlyRows):
     def create(self, request: Request) -> Response:
         """Open the draft of a study; where there is none yet, it is written from the decisions."""
         key = given(OpenDraftSerializer, request)["study"]
-        study = get_object_or_404(Study.objects.visible_to(request.user), pk=key)
-        return self._answer(actions.open_draft(request.user, study))
+        study = get_object_or_404(Study.objects.visible_to(person_of(request)), pk=key)
+        return self._answer(actions.open_draft(person_of(request), study))
 
     @extend_schema(request=SaveDraftSerializer, responses=VersionSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         """Save the draft; 409 if somebody saved after the revision that the texts started from."""
         report = self.get_object()
         texts = given(SaveDraftSerializer, request)
-        version = actions.save_draft(request.user, report, revision=texts.pop("revision"), texts=texts)
+        version = actions.save_draft(person_of(request), report, revision=texts.pop("revision"), texts=texts)
         return Response(VersionSerializer(version).data)
 
     @extend_schema(responses=TextsSerializer)
     @action(detail=True)
     def redraft(self, request: Request, pk: str) -> Response:
         """Fresh text from the decisions as they stand now; nothing is saved."""
-        return Response(actions.redraft(request.user, self.get_object()))
+        return Response(actions.redraft(person_of(request), self.get_object()))
 
     @extend_schema(request=SignSerializer, responses=ReportWithTextSerializer)
     @action(detail=True, methods=["post"])
     def sign(self, request: Request, pk: str) -> Response:
         """Sign: the report is final from then on."""
         report = self.get_object()
-        return self._answer(actions.sign(request.user, report, **given(SignSerializer, request)))
+        return self._answer(actions.sign(person_of(request), report, **given(SignSerializer, request)))
 
     @extend_schema(request=AddendumSerializer, responses={201: AddendumSerializer})
     @action(detail=True, methods=["post"])
     def addenda(self, request: Request, pk: str) -> Response:
         """Add a signed text to a final report."""
         report = self.get_object()
-        addendum = actions.add_addendum(request.user, report, **given(AddendumSerializer, request))
+        addendum = actions.add_addendum(person_of(request), report, **given(AddendumSerializer, request))
         return Response(AddendumSerializer(addendum).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(responses=VersionSerializer(many=True), filters=False)
     @action(detail=True, pagination_class=None)
     def versions(self, request: Request, pk: str) -> Response:
         """Every saved state of the text, newest first."""
-        seen: QuerySet[ReportVersion] = ReportVersion.objects.visible_to(request.user)
+        seen: QuerySet[ReportVersion] = ReportVersion.objects.visible_to(person_of(request))
         found = seen.filter(report=self.get_object()).select_related("person").order_by("-revision")
         return Response(VersionSerializer(found, many=True).data)
 

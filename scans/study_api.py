@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404
-from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
@@ -14,6 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.permissions import person_of
 from core.api import ReadOnlyRows
 from core.pagination import NewestFirstCursor
 from scans.filters import SeriesFilter, StudyFilter
@@ -48,10 +48,9 @@ class StudyViewSet(ReadOnlyRows):
     def get_object(self) -> Study:
         """By id or by study instance UID."""
         key = self.kwargs["pk"]
-        studies = self.get_queryset()
-        if len(key) == UUID_LENGTH and "-" in key:
-            return get_object_or_404(studies, pk=key)
-        study = studies.filter(study_instance_uid=key).order_by("-id").first()
+        studies = self.get_queryset().order_by("-id")
+        by_id = len(key) == UUID_LENGTH and "-" in key
+        study: Study | None = studies.filter(**{"pk" if by_id else "study_instance_uid": key}).first()
         if study is None:
             raise Http404
         return study
@@ -72,7 +71,7 @@ class StudyViewSet(ReadOnlyRows):
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, pk: str) -> Response:
         """All images have come: build and read the study now instead of waiting for it to fall quiet."""
-        tell_complete(request.user, self.get_object())
+        tell_complete(person_of(request), self.get_object())
         return Response(self.get_serializer(self.get_object()).data, status=status.HTTP_202_ACCEPTED)
 
 

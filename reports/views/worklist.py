@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from accounts.requests import PersonRequest
@@ -17,6 +17,7 @@ from reports import presentation, worklist
 from reports.forms import WorklistForm
 from reports.models import Report
 from reports.nodules import newest_reading
+from reports.views.study import study_of
 from scans.models import Study
 
 SHORTCUTS = [
@@ -79,7 +80,7 @@ def _uuid(text: str) -> UUID | None:
 def live(request: PersonRequest) -> HttpResponse:
     """The rows that were not settled, as they are now; asked again only while one of them is open."""
     ids = [key for key in map(_uuid, request.GET.get("ids", "").split(",")) if key][: worklist.PAGE]
-    studies = Study.objects.visible_to(request.user).filter(pk__in=ids)
+    studies = worklist.studies_for(request.user, worklist.Filters(tab="all")).filter(pk__in=ids)
     rows = worklist.rows_of(studies.select_related("patient", "site", "read_series"))
     context = {
         "rows": rows,
@@ -94,8 +95,7 @@ def live(request: PersonRequest) -> HttpResponse:
 @page()
 def panel(request: PersonRequest, pk: UUID) -> HttpResponse:
     """The key image and the main figures of one row."""
-    studies = Study.objects.visible_to(request.user).select_related("patient", "read_series")
-    study = get_object_or_404(studies, pk=pk)
+    study = study_of(request.user, pk)
     reading = newest_reading(study)
     findings: Iterable[Finding] = (
         reading.findings.defer("mask_bits").order_by("-malignancy", "number")[:4] if reading else []
@@ -114,7 +114,7 @@ def panel(request: PersonRequest, pk: UUID) -> HttpResponse:
 @page()
 def next_unread(request: PersonRequest, pk: UUID) -> HttpResponse:
     """On to the most suspicious unread study that comes after this one; to the worklist behind the last."""
-    study = get_object_or_404(Study.objects.visible_to(request.user), pk=pk)
+    study = study_of(request.user, pk)
     unread = worklist.studies_for(request.user, worklist.Filters())
     tab = worklist.TABS["unread"]
     behind = worklist.page_of(unread.exclude(pk=pk), tab, after=f"{study.priority!r}_{study.pk}").studies

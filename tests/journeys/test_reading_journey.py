@@ -1,0 +1,187 @@
+"""A radiologist's way through the product in a real browser, with real workers behind it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.journey, pytest.mark.stack]
+
+BROWSER = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
+READING_MS = 180_000
+RADIOLOGIST = "radiologist@demo.local"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if not Path(BROWSER).exists():
+        pytest.skip(f"there is no browser at {BROWSER}")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser complained of: errors of scripts and breaches of the content security policy."""
+    return []
+
+
+@pytest.fixture
+def tab(chromium: Any, complaints: list[str]) -> Iterator[Any]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+
+
+def portal_of(request: pytest.FixtureRequest) -> tuple[str, dict[str, str]]:
+    """Address and accounts of the portal under test: one that runs already, else one of our own."""
+    address = os.environ.get("LUNGPORTAL_TEST_URL")
+    if address:
+        return address.rstrip("/"), {RADIOLOGIST: os.environ["LUNGPORTAL_TEST_PASSWORD"]}
+    running = request.getfixturevalue("running_stack")
+    return running.base_url, running.accounts
+
+
+def picture(page: Any, name: str) -> None:
+    SCREENSHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", timeout=20_000)
+
+
+def sign_in(page: Any, base: str, password: str) -> None:
+    page.goto(f"{base}/accounts/login/")
+    picture(page, "sign-in")
+    page.get_by_label("Email").fill(RADIOLOGIST)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"{base}/")
+
+
+def upload(page: Any, base: str, files: list[Path]) -> None:
+    """Send the files, say that they are all, and open the study."""
+    page.goto(f"{base}/scans/upload/")
+    page.locator("#files").set_input_files([str(file) for file in files])
+    page.locator("#sum", has_text=re.compile("^Done$")).wait_for(timeout=READING_MS)
+    assert f"{len(files)} of {len(files)} answered" in page.locator("#detail").inner_text()
+    picture(page, "upload")
+    page.get_by_role("button", name="Finished: read it now").click()
+    page.get_by_text("it is being read").wait_for()
+    page.get_by_role("link", name="Open the study").click()
+    page.wait_for_url("**/studies/**")
+
+
+def decide(page: Any) -> int:
+    """Accept the first finding, reject one for a reason by keys, and the rest in one go; returns how many."""
+    findings = page.locator("#findings .finding")
+    count = findings.count()
+    assert count > 0, "the phantom holds nodules, and none was found"
+    page.locator("#stage").focus()
+    page.keyboard.press("y")
+    page.locator("#nodule-1[data-status=accepted]").wait_for()
+    if count > 1:
+        page.locator("#nodule-2[aria-current]").wait_for()
+        page.keyboard.press("x")
+        page.keyboard.press("1")
+        page.locator("#nodule-2[data-status=rejected]").wait_for()
+    if count > 3:
+        page.get_by_text("Reject the rest…").click()
+        page.locator("form[action$='reject-rest/'] button[value=other]").click()
+    elif count > 2:
+        page.locator("#nodule-3[aria-current]").wait_for()
+        page.keyboard.press("y")
+    page.get_by_text("✓ all decided").wait_for()
+    return int(count)
+
+
+def write_and_sign(page: Any, password: str) -> None:
+    page.get_by_role("button", name="Write report").click()
+    impression = page.get_by_label("Impression")
+    impression.wait_for()
+    impression.fill("Written by the journey through the browser.")
+    page.locator("#saved", has_text=re.compile(r"saved \d\d:\d\d")).wait_for()
+    picture(page, "report-draft")
+    page.locator("#stage").focus()
+    page.keyboard.press("Control+Enter")
+    page.get_by_label("Your password").fill(password)
+    page.keyboard.press("Enter")
+    page.get_by_text("It cannot be changed.").wait_for()
+
+
+def scroll_through(page: Any) -> list[float]:
+    """Milliseconds between frames while the wheel turns through the whole series and back."""
+    found: list[float] = page.evaluate(
+        """async () => {
+          const stage = document.getElementById("stage"), frames = [];
+          const count = Number(document.getElementById("slider").max);
+          await new Promise((done) => {
+            let turn = 0, last = performance.now();
+            const tick = (now) => {
+              frames.push(now - last);
+              last = now;
+              if (turn++ >= 2 * count) return done();
+              stage.dispatchEvent(new WheelEvent("wheel", { deltaY: turn <= count ? 100 : -100, cancelable: true }));
+              requestAnimationFrame(tick);
+            };
+            requestAnimationFrame(tick);
+          });
+          return frames.slice(1).sort((a, b) => a - b);
+        }"""
+    )
+    return found
+
+
+def test_from_upload_to_a_signed_report(
+    request: pytest.FixtureRequest, tab: Any, complaints: list[str], phantom_files: list[Path]
+) -> None:
+    base, accounts = portal_of(request)
+    password = accounts[RADIOLOGIST]
+    sign_in(tab, base, password)
+    upload(tab, base, phantom_files)
+    tab.locator("#machine .big").wait_for(timeout=READING_MS)
+    tab.locator("#stage:not(.late)").wait_for()
+    tab.locator("#marks path").first.wait_for(state="attached")
+    picture(tab, "study")
+    tab.locator("#loading", has_text=re.compile("^$")).wait_for(state="attached", timeout=READING_MS)
+    frames = scroll_through(tab)
+    print(f"frame times over {len(frames)} slices: p50 {frames[len(frames) // 2]:.1f} ms, "  # noqa: T201
+          f"p95 {frames[int(len(frames) * 0.95)]:.1f} ms")  # fmt: skip
+    assert frames[len(frames) // 2] < 50, "the images stutter"
+    decide(tab)
+    picture(tab, "study-decided")
+    write_and_sign(tab, password)
+    picture(tab, "study-signed")
+    tab.locator("#report").get_by_role("link", name="Read").click()
+    tab.wait_for_url("**/reports/**")
+    picture(tab, "report")
+    answer = tab.context.request.get(f"{tab.url}pdf/")
+    assert answer.headers["content-type"] == "application/pdf"
+    assert answer.body().startswith(b"%PDF-")
+    tab.goto(f"{base}/?tab=final")
+    tab.locator("#rows tr").first.wait_for()
+    picture(tab, "worklist")
+    tab.locator("details.menu summary").click()
+    tab.get_by_role("button", name="Sign out").click()
+    tab.wait_for_url("**/accounts/login/**")
+    tab.goto(base)
+    assert "/accounts/login/" in tab.url
+    assert complaints == []

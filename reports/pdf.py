@@ -15,10 +15,12 @@ from typing import Any, Literal
 import typst
 from django.core.files.storage import default_storage
 
+from inference.marks import picture_of_mark
 from inference.models import Finding
 from patients.models import Patient
 from reports.drafting import day, percent, refusal_line, software_statement, tenths
 from reports.models import Report, ReportVersion
+from scans.models import Volume
 
 TEMPLATE = Path(__file__).parent / "typst" / "report.typ"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -71,18 +73,31 @@ def _fonts() -> typst.Fonts:
     return typst.Fonts()
 
 
-def _store_pictures(version: ReportVersion, folder: Path) -> dict[str, str]:
-    """Copy the key images beside the template; file name by name in the storage."""
-    stored: dict[str, str] = {}
+def _store_pictures(version: ReportVersion, folder: Path) -> dict[int, str]:
+    """Put the key images beside the template; file name by number of the nodule."""
+    stored: dict[int, str] = {}
     for nodule in _shown(version):
-        name = nodule["key_image"]
-        if name and default_storage.exists(name):
-            with default_storage.open(name) as file:
-                content = file.read()
-            if content.startswith(PNG):
-                stored[name] = f"nodule-{nodule['number']}.png"
-                (folder / stored[name]).write_bytes(content)
+        content = _picture(version, nodule)
+        if content is not None and content.startswith(PNG):
+            stored[nodule["number"]] = f"nodule-{nodule['number']}.png"
+            (folder / stored[nodule["number"]]).write_bytes(content)
     return stored
+
+
+def _picture(version: ReportVersion, nodule: Mapping[str, Any]) -> bytes | None:
+    """The networks' key image; of a nodule that a person added, the place that they marked."""
+    name = nodule["key_image"]
+    if name:
+        if not default_storage.exists(name):
+            return None
+        with default_storage.open(name) as file:
+            return bytes(file.read())
+    place, size = nodule["center_mm"], nodule["long_axis_mm"]
+    if place is None or nodule["slice_index"] is None or size is None:
+        return None
+    digest = version.software.get("volume_digest", "")
+    volume = Volume.objects.filter(series__study__report=version.report_id, digest=digest).first()
+    return picture_of_mark(volume, nodule["slice_index"], place, size) if volume else None
 
 
 def _shown(version: ReportVersion) -> list[dict[str, Any]]:
@@ -90,7 +105,7 @@ def _shown(version: ReportVersion) -> list[dict[str, Any]]:
 
 
 def report_data(
-    report: Report, version: ReportVersion, pictures: Mapping[str, str], *, whole_names: bool
+    report: Report, version: ReportVersion, pictures: Mapping[int, str], *, whole_names: bool
 ) -> dict[str, Any]:
     """Everything that the template prints, as text."""
     study = report.study
@@ -153,7 +168,7 @@ def _sections(version: ReportVersion) -> Iterator[dict[str, Any]]:
             yield {"title": section.capitalize(), "text": text, "strong": section == "impression"}
 
 
-def _nodule(nodule: Mapping[str, Any], pictures: Mapping[str, str]) -> dict[str, str]:
+def _nodule(nodule: Mapping[str, Any], pictures: Mapping[int, str]) -> dict[str, str]:
     long, short, mean = nodule["long_axis_mm"], nodule["short_axis_mm"], nodule["mean_diameter_mm"]
     volume, score = nodule["volume_mm3"], nodule["malignancy"]
     numbers = (nodule["series_number"], nodule["image_number"])
@@ -167,7 +182,7 @@ def _nodule(nodule: Mapping[str, Any], pictures: Mapping[str, str]) -> dict[str,
         "image": " / ".join("–" if number is None else str(number) for number in numbers),
         "status": nodule["status"],
         "score": percent(score) if score is not None else "–",
-        "picture": pictures.get(nodule["key_image"], ""),
+        "picture": pictures.get(nodule["number"], ""),
     }
 
 

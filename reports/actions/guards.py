@@ -18,6 +18,7 @@ from reports.models import Report
 from scans.models import Study
 
 RADIOLOGIST = Membership.Role.RADIOLOGIST
+SIGNATURE = "signature"
 PASSWORD_ATTEMPTS = 5
 PASSWORD_PAUSE = timedelta(minutes=5)
 
@@ -64,12 +65,13 @@ def check_password(person: Person, password: str, target: models.Model) -> None:
     wrong = AuditEntry.objects.filter(
         person_id=person.pk,
         action=AuditEntry.Action.SIGN_IN_FAILED,
+        route=SIGNATURE,
         created_at__gt=timezone.now() - PASSWORD_PAUSE,
     )
     if wrong.count() >= PASSWORD_ATTEMPTS:
         raise Forbidden("too_many_attempts", "Too many wrong passwords; try again in five minutes.")
     if not person.check_password(password):
-        record(AuditEntry.Action.SIGN_IN_FAILED, target, person=person, route="signature")
+        record(AuditEntry.Action.SIGN_IN_FAILED, target, person=person, route=SIGNATURE)
         raise UserError("wrong_password", "This is not your password; nothing was signed.")
 
 

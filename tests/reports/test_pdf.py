@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import subprocess
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from reports.actions import add_addendum, decide, open_draft, save_draft, sign
+from inference.marks import picture_of_mark
+from reports.actions import add_addendum, add_nodule, decide, open_draft, save_draft, sign
 from reports.pdf import render_pdf, report_data
+from scans.dicom.geometry import Geometry
+from scans.dicom.volume import BuiltVolume, volume_digest
+from scans.dicom.window import OUTLINE_COLOUR
+from scans.volumes import keep
 from tests.factories import (
     PASSWORD,
     AddendumFactory,
@@ -17,6 +25,7 @@ from tests.factories import (
     PatientFactory,
     ReadingFactory,
     ReportFactory,
+    SeriesFactory,
     StudyFactory,
 )
 
@@ -129,6 +138,43 @@ def test_a_picture_that_is_gone_does_not_stop_the_report(signed):
     name = signed.final_version.nodules[0]["key_image"]
     default_storage.delete(name)
     assert render_pdf(signed).startswith(b"%PDF")
+
+
+def test_a_nodule_that_a_person_added_is_shown_where_they_marked_it(site, radiologist):
+    rng = np.random.default_rng(1)
+    geometry = Geometry((60, 64, 64), (2.0, 1.5, 1.5), (-48.0, -48.0, -60.0))
+    hu = rng.normal(-850, 40, geometry.shape).astype(np.int16)
+    uids = tuple(f"1.2.3.{z}" for z in range(60))
+    study = StudyFactory(site=site, not_read=True)
+    built = BuiltVolume(
+        hu,
+        geometry,
+        volume_digest(hu, geometry),
+        uids,
+        tuple(range(60)),
+        tuple(map(float, range(60))),
+        (),
+        (),
+    )
+    volume = keep(SeriesFactory(study=study), built)
+    place = [float(value) for value in geometry.to_mm((30, 20, 40))]
+    add_nodule(
+        radiologist,
+        study,
+        center_mm=place,
+        slice_index=30,
+        long_axis_mm=9.0,
+        short_axis_mm=8.0,
+        type="solid",
+        location="left lower lobe",
+    )
+    report = open_draft(radiologist, study)
+    picture = picture_of_mark(volume, 30, place, 9.0)
+    assert picture is not None
+    colours = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).reshape(-1, 3)
+    assert (colours == OUTLINE_COLOUR).all(axis=1).sum() > 50
+    assert render_pdf(report).count(b"/Subtype/Image") == 1
+    assert picture_of_mark(volume, 99, place, 9.0) is None
 
 
 def test_it_is_quick(signed):

@@ -68,8 +68,8 @@ def phantom_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The first study of the demo as DICOM files."""
     from scans.dicom.phantom import demo_specs, make_phantom, write_dicom
 
-    spec = demo_specs()[0]
-    return list(write_dicom(make_phantom(spec), tmp_path_factory.mktemp("phantom"), spec))
+    study = demo_specs()[0]
+    return list(write_dicom(make_phantom(study.phantom), tmp_path_factory.mktemp("phantom"), study))
 
 
 @pytest.fixture(autouse=True)

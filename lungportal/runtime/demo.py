@@ -16,7 +16,7 @@ from django.db import transaction
 from accounts.models import Membership, Person, Site
 from accounts.tokens import create_token
 from lungportal.runtime.state import write_private
-from scans.dicom.phantom import demo_specs, make_phantom, write_dicom
+from scans.dicom.phantom import demo_specs, make_phantom, study_uid, write_dicom
 
 SITE = ("north", "North Clinic")
 ROLES = {
@@ -54,13 +54,13 @@ def make_accounts(passwords_file: Path) -> None:
 def send_studies(url: str, say: Say) -> None:
     """Make each phantom, write it as DICOM, send it by STOW-RS, and say that it is complete."""
     token = create_token(Person.objects.get(email="technician@demo.local"))
-    for spec in demo_specs():
+    for study in demo_specs():
         with tempfile.TemporaryDirectory(prefix="lungportal-demo-") as folder:
-            say(f"making the phantom of {spec.study_date}")
-            files = write_dicom(make_phantom(spec), Path(folder), spec)
+            say(f"making the phantom of {study.study_date}")
+            files = write_dicom(make_phantom(study.phantom), Path(folder), study)
             send_files(url, token, files)
             say(f"sent {len(files)} images")
-            _complete(url, token, spec.study_instance_uid)
+            _complete(url, token, study_uid(study))
 
 
 def send_files(url: str, token: str, files: list[Path]) -> None:

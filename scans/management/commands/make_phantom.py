@@ -22,11 +22,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         specs = list(enumerate(demo_specs(), start=1))
         if options["study"] is not None:
-            specs = [(number, spec) for number, spec in specs if number == options["study"]]
+            specs = [(number, study) for number, study in specs if number == options["study"]]
         if not specs:
             raise CommandError("There is no demo study of that number.")
-        for number, spec in specs:
+        for number, study in specs:
             folder = options["out"] / f"study-{number}"
             folder.mkdir(parents=True, exist_ok=True)
-            files = write_dicom(make_phantom(spec), folder, spec)
+            files = write_dicom(make_phantom(study.phantom), folder, study)
             self.stdout.write(f"{folder}: {len(files)} images and truth.json")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating[Any]]
+FULLNESS = 2.3
 APEX_MM = 254.0
 TRACHEA_SPLIT_MM = 172.0
 HILUM_MM = {-1: (-44.0, 12.0, 150.0), 1: (44.0, 14.0, 156.0)}
@@ -35,6 +36,14 @@ def ellipse(x: Array, y: Array, center: tuple[float, float], half: tuple[float, 
     rho = np.sqrt(u * u + v * v) + 1e-6
     slope = np.sqrt((u / half[0]) ** 2 + (v / half[1]) ** 2) + 1e-9
     return np.asarray((rho - 1) * rho / slope, np.float32)
+
+
+def rounded_box(x: Array, y: Array, center: tuple[float, float], half: tuple[float, float]) -> Array:
+    """Level of an ellipse with fuller corners (a superellipse), the outline of a chest."""
+    u, v = np.abs(x - center[0]) / half[0] + 1e-6, np.abs(y - center[1]) / half[1] + 1e-6
+    rho = (u**FULLNESS + v**FULLNESS) ** (1 / FULLNESS)
+    slope = rho ** (1 - FULLNESS) * np.hypot(u ** (FULLNESS - 1) / half[0], v ** (FULLNESS - 1) / half[1])
+    return np.asarray((rho - 1) / slope, np.float32)
 
 
 def tilted(
@@ -76,7 +85,7 @@ class Anatomy:
         return cls(
             width=rng.uniform(0.93, 1.03),
             depth=rng.uniform(0.92, 1.05),
-            fat=rng.uniform(7, 20),
+            fat=rng.uniform(7, 17),
             heart=rng.uniform(0.9, 1.05),
             dome_right=rng.uniform(74, 90),
             dome_left=rng.uniform(62, 76),
@@ -86,19 +95,19 @@ class Anatomy:
     def cavity(self, x: Array, y: Array, z: float) -> Array:
         """Level of the inner wall of the chest."""
         up, back = _taper(z)
-        return ellipse(x, y, (0.0, back), (136 * self.width * up, 93 * self.depth * up))
+        return rounded_box(x, y, (0.0, back), (134 * self.width * up, 90 * self.depth * up))
 
     def front_mm(self, z: float) -> float:
         """The inner wall in the middle in front."""
         up, back = _taper(z)
-        return back - 93 * self.depth * up
+        return back - 90 * self.depth * up
 
     def body(self, x: Array, y: Array, z: float) -> Array:
         """Level of the skin: chest, shoulders at the top, flattened by the table."""
         shoulder = min(max((z - 165) / 75, 0.0), 1.0) ** 1.5
-        half_x = (154 + self.fat - 6 * min(max((70 - z) / 70, 0.0), 1.0)) * self.width + 38 * shoulder
-        half_y = (112 + self.fat) * self.depth - 26 * shoulder
-        u, v = np.abs(x) / half_x, np.abs(y - 8 - 8 * shoulder) / half_y
+        half_x = (160 + self.fat - 6 * min(max((70 - z) / 70, 0.0), 1.0)) * self.width + 34 * shoulder
+        half_y = (116 + self.fat) * self.depth - 28 * shoulder
+        u, v = np.abs(x) / half_x, np.abs(y - 12 - 6 * shoulder) / half_y
         rho = (u**2.3 + v**2.3) ** (1 / 2.3)
         angle = np.arctan2(x, y)
         ripple = sum(w * np.cos((k + 1) * angle + z / 90) for k, w in enumerate(self.wave[:4]))
@@ -108,7 +117,7 @@ class Anatomy:
     @property
     def back_mm(self) -> float:
         """Height of the table."""
-        return 113 * self.depth + 0.8 * self.fat
+        return 121 * self.depth + 0.8 * self.fat
 
     def dome(self, x: Array, y: Array) -> Array:
         """Height of the diaphragm (mm)."""
@@ -157,7 +166,7 @@ class Anatomy:
             apex = ellipse(
                 np.abs(x), y, (50.0, 6 + 8 * up), (98 * size * self.width, 108 * size * self.depth)
             )
-            level = smooth_max(level, apex, 8)
+            level = smooth_max(level, apex + max(0.0, z - APEX_MM), 8)
         return level
 
     def fissure(self, x: Array, y: Array, z: float) -> tuple[Array, Array]:

@@ -114,14 +114,14 @@ class Bones:
         """Thin plates behind the ribs, with their ridge higher up."""
         up = float(np.clip((z - 125) / 90, 0, 1))
         side, y = np.abs(self._x[self._back]), self._y[self._back]
-        inner, outer = (112 - 22 * up, 86.0), (128 + 24 * up, 62 - 26 * up)
+        inner, outer = (114 - 20 * up, 92.0), (134 + 20 * up, 66 - 28 * up)
         distance, share = _capsule(
             side - 4 * np.sin(np.pi * np.clip((side - 95) / 50, 0, 1)), y, inner, outer
         )
         thickness = 1.7 + 3.5 * share**3 + 2.2 * (1 - share) ** 4
         level = distance - thickness
         if z > 195:
-            ridge, _ = _capsule(side, y, (118, 90), (140, 78))
+            ridge, _ = _capsule(side, y, (120, 97), (144, 83))
             level = np.minimum(level, ridge - 3.4)
         _paint_bone(hu, np.asarray(level, np.float32), 1.3, self._pixel)
 

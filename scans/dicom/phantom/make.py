@@ -18,7 +18,7 @@ from scans.dicom.phantom.tissue import BLOOD_HU, CONTRAST_HU, Coverage, Fields, 
 from scans.dicom.phantom.trees import lung_vessels
 from scans.dicom.phantom.tubes import Canvas, Points, Tubes
 
-TABLE_Y_MM = 14.0
+TABLE_Y_MM = 16.0
 
 
 @dataclass(frozen=True)

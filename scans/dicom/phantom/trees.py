@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scans.dicom.phantom.anatomy import HILUM_MM, TRACHEA_SPLIT_MM, Anatomy
 from scans.dicom.phantom.tubes import Path, Points, Tubes
 
-TWIG_MM = 0.46
+TWIG_MM = 0.5
 MURRAY = 2.8
 ARTERY_TWIGS, VEIN_TWIGS = 1100, 900
 

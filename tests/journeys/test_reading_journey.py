@@ -139,7 +139,8 @@ def scroll_through(page: Any) -> list[float]:
               frames.push(now - last);
               last = now;
               if (turn++ >= 2 * count) return done();
-              stage.dispatchEvent(new WheelEvent("wheel", { deltaY: turn <= count ? 100 : -100, cancelable: true }));
+              const deltaY = turn <= count ? 100 : -100;
+              stage.dispatchEvent(new WheelEvent("wheel", { deltaY, cancelable: true }));
               requestAnimationFrame(tick);
             };
             requestAnimationFrame(tick);

@@ -138,14 +138,15 @@ def read_header(source: BinaryIO | bytes) -> Header:
 
     Raises
     ------
-    Refused : with the reason, for anything that is not a whole DICOM image. No other exception leaves.
+    Refused : with the reason, for anything that is not a whole DICOM image.
+    OSError : the storage failed, which says nothing about the file. No other exception leaves.
     """
     try:
         part10 = open_part10(io.BytesIO(source) if isinstance(source, bytes) else source)
         _require_identity(part10.dataset)
         _require_pixels(part10)
         return _header(part10)
-    except Refused:
+    except (Refused, OSError):
         raise
     except Exception as error:  # whatever hostile bytes provoke in a parser ends as one refusal
         raise Refused(

@@ -30,11 +30,12 @@ def decode(source: BinaryIO | bytes, frame: int = 0) -> NDArray[np.int16]:
     Raises
     ------
     Refused : the pixels cannot be decoded here, are damaged, or are not Hounsfield units.
+    OSError : the storage failed, which says nothing about the pixels.
     """
     try:
         part10 = open_part10(io.BytesIO(source) if isinstance(source, bytes) else source)
         return _to_hu(part10.dataset, _stored(part10, frame), frame)
-    except Refused:
+    except (Refused, OSError):
         raise
     except Exception as error:  # decoders raise anything from ValueError to a bare RuntimeError
         raise Refused(

@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import json
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -182,6 +183,17 @@ def test_compressed_pixels_without_fragments_are_refused() -> None:
     claimed = plain.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.5\0", 1)
     assert claimed != plain
     assert refusal_of(claimed) == "DAMAGED"
+
+
+class FailingStorage(io.BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        raise OSError("the disk is gone")
+
+
+@pytest.mark.parametrize("read", [read_header, decode])
+def test_a_failing_storage_is_no_fault_of_the_file(read: Callable[[io.BytesIO], object]) -> None:
+    with pytest.raises(OSError, match="the disk is gone"):
+        read(FailingStorage(ct_image()))
 
 
 def test_bulk_data_and_private_elements_stay_out_of_the_json_model() -> None:

@@ -46,11 +46,11 @@ def made(spec: PhantomSpec = COARSE) -> Phantom:
 
 def ball(phantom: Phantom, center_mm: tuple[float, float, float], radius_mm: float) -> np.ndarray:
     """Voxels around a place."""
-    index = np.indices(phantom.hu.shape).reshape(3, -1).T
-    near = np.abs(index - phantom.geometry.to_index(center_mm)).max(axis=1) < radius_mm / 1.9 + 1
-    mm = phantom.geometry.to_mm(index[near])
-    inside = np.linalg.norm(mm - center_mm, axis=1) < radius_mm
-    return phantom.hu.reshape(-1)[near][inside]
+    center = np.round(phantom.geometry.to_index(center_mm)).astype(int)
+    reach = int(radius_mm / COARSE.pixel_mm) + 2
+    index = center + np.indices((2 * reach + 1,) * 3).reshape(3, -1).T - reach
+    near = index[np.linalg.norm(phantom.geometry.to_mm(index) - center_mm, axis=1) < radius_mm]
+    return phantom.hu[tuple(near.T)]
 
 
 @pytest.mark.parametrize("place", range(len(NODULES)))

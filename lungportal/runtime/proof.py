@@ -1,7 +1,7 @@
 """`bin/test`: everything that proves the project, in named stages.
 
 bin/test              all of it
-bin/test --fast       under a minute: no networks, no stack, no browser
+bin/test --fast       for daily work: no networks, no stack, no browser, no real scans
 bin/test --only NAME  one stage (pre-commit does this)
 bin/test -k NAME      only the tests with this in their name
 """
@@ -78,7 +78,8 @@ def static_stages() -> list[Stage]:
 
 def pytest_stages(fast: bool) -> list[Stage]:
     pytest = [sys.executable, "-m", "pytest", "--durations=5"]
-    unit = Stage("unit", [*pytest, "-q", "-n", "2", "-m", f"not {' and not '.join(SLOW)}"], aloud=True)
+    left_out = (*SLOW, "shared") if fast else SLOW
+    unit = Stage("unit", [*pytest, "-q", "-n", "2", "-m", f"not {' and not '.join(left_out)}"], aloud=True)
     if fast:
         return [unit]
     return [
@@ -124,7 +125,9 @@ def _shared_folder() -> Path:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bin/test", description="Prove the project.")
-    parser.add_argument("--fast", action="store_true", help="no networks, no stack, no browser")
+    parser.add_argument(
+        "--fast", action="store_true", help="no networks, no stack, no browser, no real scans"
+    )
     parser.add_argument("--only", help="one stage by its name")
     parser.add_argument("-k", metavar="NAME", help="only tests with this in their name")
     options, more = parser.parse_known_args()

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from django.core.cache import cache
 from django.db.models import Count, Q
+from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import Person
 from core.querysets import STAFF_ROLES
@@ -19,7 +21,8 @@ from scans.models import Study
 from scans.querysets import StudyQuerySet
 
 PAGE = 50
-COUNTS_FOR_S = 5
+COUNTS_FOR_S = 10
+METER = 64
 
 Status, Review = Study.Status, Study.Review
 RUNNING = (Status.RECEIVED, Status.WAITING, Status.READING)
@@ -62,9 +65,12 @@ class Filters:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the worklist, ready to be shown."""
+    """One line of the worklist, ready to be shown; `meter` is a bar's length of 64, None for no bar."""
 
     study: Study
+    href: str
+    waiting: str
+    meter: float | None
     sign: presentation.Sign
     chip: presentation.Chip
     line: str
@@ -150,7 +156,7 @@ def _count(person: Person) -> dict[str, int]:
         Study.objects.filter(site__in=person.sites_as(*STAFF_ROLES))
         .order_by()
         .values_list("review", "status")
-        .annotate(n=Count("pk"))
+        .annotate(n=Count("*"))
     )
     counts = dict.fromkeys(TABS, 0)
     for review, status, n in groups:
@@ -178,12 +184,30 @@ def rows_of(studies: Iterable[Study]) -> list[Row]:
 def row_of(study: Study, place: Place | None) -> Row:
     return Row(
         study=study,
+        href=reverse("study", args=[study.pk]),
+        waiting="–"
+        if study.review == Review.FINAL
+        else presentation.waiting(study.created_at, timezone.now()),
+        meter=_meter(study),
         sign=presentation.suspicion(study.scan_probability),
         chip=presentation.status_chip(study.status, study.review),
         line=_line(study, place),
         more=presentation.more_findings(study.finding_count),
         is_open=presentation.is_open(study.status),
     )
+
+
+def _waiting(study: Study) -> str:
+    if study.review == Review.FINAL:
+        return "–"
+    return presentation.waiting(study.created_at, timezone.now())
+
+
+def _meter(study: Study) -> float | None:
+    """A bar of the progress while a study is read, of the suspicion once it has been."""
+    shares = {Status.READING: study.progress, Status.READY: study.scan_probability}
+    share = shares.get(Status(study.status))
+    return None if share is None else round(METER * share, 1)
 
 
 def _line(study: Study, place: Place | None) -> str:

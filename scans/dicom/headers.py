@@ -5,24 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import io
 import math
-import re
 from dataclasses import dataclass, fields
 from typing import Any, BinaryIO, Self
 
 from pydicom import Dataset
 
 from scans.dicom import attributes as a
+from scans.dicom.acceptance import require_identity, require_pixels
 from scans.dicom.geometry import Triple
 from scans.dicom.json_model import dicom_json
-from scans.dicom.part10 import PIXEL_DATA, Part10, open_part10, truncated
+from scans.dicom.part10 import Part10, open_part10
 from scans.dicom.person_names import person_name
 from scans.dicom.refusal import Refused
 
 Json = dict[str, Any]
 ALWAYS_LOSSY = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in ("50", "51", "53", "55", "81"))
 PERHAPS_LOSSY = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in ("91", "93", "203", "112"))
-COMPRESSED = re.compile(r"1\.2\.840\.10008\.1\.2\.(4\.\d+|5)")
-_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -143,8 +141,8 @@ def read_header(source: BinaryIO | bytes) -> Header:
     """
     try:
         part10 = open_part10(io.BytesIO(source) if isinstance(source, bytes) else source)
-        _require_identity(part10.dataset)
-        _require_pixels(part10)
+        require_identity(part10.dataset)
+        require_pixels(part10)
         return _header(part10)
     except (Refused, OSError):
         raise
@@ -152,69 +150,6 @@ def read_header(source: BinaryIO | bytes) -> Header:
         raise Refused(
             "DAMAGED", "The file is damaged and cannot be read. Export and send it again."
         ) from error
-
-
-def _require_identity(dataset: Dataset) -> None:
-    for keyword, noun in (
-        ("SOPClassUID", "SOP class"),
-        ("SOPInstanceUID", "SOP instance"),
-        ("StudyInstanceUID", "study"),
-        ("SeriesInstanceUID", "series"),
-    ):
-        uid = a.uid(dataset, keyword)
-        if not uid:
-            raise Refused("NO_UID", f"The file has no {noun} UID and cannot be filed. Export it again.")
-        if len(uid) > 64 or not _UID.fullmatch(uid):
-            raise Refused("BAD_UID", f"The {noun} UID of the file is not valid. Export it again.")
-
-
-def _require_pixels(part10: Part10) -> None:
-    dataset, pixels = part10.dataset, part10.pixels
-    if pixels is None:
-        raise _without_pixels(dataset)
-    if pixels.tag != PIXEL_DATA:
-        raise Refused("NOT_IMAGE", "The file holds a parametric map (floating point), not an image.")
-    rows, columns = a.integer(dataset, "Rows"), a.integer(dataset, "Columns")
-    bits = a.integer(dataset, "BitsAllocated")
-    if not rows or not columns or not bits or min(rows, columns, bits) < 1 or max(rows, columns) > 65535:
-        raise Refused(
-            "BAD_MATRIX", "The file does not say how many rows and columns it has. Export it again."
-        )
-    if not pixels.length:
-        raise Refused("NO_PIXELS", "The pixel data of the file is empty. Send the image again.")
-    _require_length(part10, rows * columns, bits)
-
-
-def _without_pixels(dataset: Dataset) -> Refused:
-    if "Rows" not in dataset and "Columns" not in dataset:
-        name = a.uid(dataset, "SOPClassUID")
-        described = getattr(dataset.get("SOPClassUID"), "name", name)
-        return Refused("NOT_IMAGE", f"The file holds no image ({described}). Only images are taken.")
-    if any(tag.group == 0x07A1 and tag.element & 0xFF == 0x11 for tag in dataset.keys()):  # noqa: SIM118
-        return Refused(
-            "NO_PIXELS",
-            "The pixels are in a private element of the scanner (PMSCT_RLE1) that cannot be read. "
-            "Export the image in a standard transfer syntax.",
-        )
-    return Refused("NO_PIXELS", "The file describes an image but holds no pixels. Send the image itself.")
-
-
-def _require_length(part10: Part10, pixels: int, bits: int) -> None:
-    """Native pixels must be as long as their header says; compressed ones must come in fragments."""
-    dataset, element = part10.dataset, part10.pixels
-    compressed = COMPRESSED.fullmatch(part10.transfer_syntax_uid) is not None
-    if element is None or compressed != (element.fragments is not None):
-        raise Refused(
-            "DAMAGED", "The pixels are not stored as the transfer syntax says. Export the image again."
-        )
-    if compressed:
-        return
-    samples = a.integer(dataset, "SamplesPerPixel") or 1
-    if a.text(dataset, "PhotometricInterpretation") == "YBR_FULL_422":
-        samples = 2
-    bits_needed = pixels * samples * (a.integer(dataset, "NumberOfFrames") or 1) * bits
-    if element.length * 8 < bits_needed:
-        raise truncated()
 
 
 def _header(part10: Part10) -> Header:

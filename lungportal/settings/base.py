@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "core.problems.problem_details_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+REST_KNOX = {"TOKEN_TTL": timedelta(days=180)}  # for programs; the account page shows the end and revokes
 UNFOLD = {"SITE_TITLE": "LungPortal", "SITE_HEADER": "LungPortal", "SITE_URL": "/", "SHOW_LANGUAGES": False}
 SPECTACULAR_SETTINGS = {
     "TITLE": "lungportal",

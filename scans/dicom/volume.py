@@ -192,7 +192,7 @@ def _geometry(headers: Sequence[Header], positions: Sequence[float]) -> Geometry
     try:
         return Geometry(
             (len(headers), first.rows, first.columns),
-            (abs(increment), row_mm, column_mm),
+            (round(abs(increment), 6), row_mm, column_mm),
             first.image_position,
             (orientation[:3], orientation[3:], (float(step[0]), float(step[1]), float(step[2]))),
         )

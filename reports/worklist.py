@@ -140,11 +140,11 @@ def _cursor(study: Study, keys: tuple[str, ...]) -> str:
     return f"{study.priority!r}_{study.pk}" if len(keys) > 1 else str(study.pk)
 
 
-def counts_for(person: Person) -> dict[str, int]:
+def counts_for(person: Person, *, fresh: bool = False) -> dict[str, int]:
     """How many studies each tab holds: one query, kept for a few seconds per set of sites."""
     sites = sorted(str(site) for site in person.sites_as(*STAFF_ROLES))
     key = f"worklist-counts:{'.'.join(sites)}"
-    found: dict[str, int] | None = cache.get(key)
+    found: dict[str, int] | None = None if fresh else cache.get(key)
     if found is None:
         found = _count(person)
         cache.set(key, found, COUNTS_FOR_S)

@@ -85,7 +85,7 @@ def live(request: PersonRequest) -> HttpResponse:
     context = {
         "rows": rows,
         "open_ids": worklist.open_ids(rows),
-        "counts": worklist.counts_for(request.user),
+        "counts": worklist.counts_for(request.user, fresh=any(not row.is_open for row in rows)),
         "several_sites": worklist.works_at_several(request.user),
     }
     return render(request, "reports/worklist_live.html", context)

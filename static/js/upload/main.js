@@ -65,7 +65,7 @@ function settle(item, mine) {
   }
   const count = (outcome) => mine.filter((line) => line.outcome === outcome).length;
   const refused = count("refused") + count("quarantined");
-  item.state = refused === mine.length ? "refused" : "stored";
+  item.state = refused === mine.length ? "refused" : count("stored") > 0 ? "stored" : "duplicate";
   item.sentence = `${mine.length} files: ${count("stored")} stored, ${count("duplicate")} already there, ${refused} refused. ${[...new Set(mine.filter((line) => line.sentence && line.outcome !== "duplicate").map((line) => line.sentence))].slice(0, 3).join(" ")}`;
 }
 
@@ -100,6 +100,7 @@ function draw() {
 }
 
 function megabytes(bytes) {
+  if (bytes < 1e5) return `${Math.ceil(bytes / 1e3)} kB`;
   return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 }
 

@@ -77,6 +77,7 @@ def read_anyway(person: Person, series: Series) -> Job | None:
     Conflict : the series makes no volume, so there is nothing to read.
     """
     require_role(person, series.site_id, "radiologist")
+    _require_open(series.study)
     volume = series.volumes.order_by("-id").first()
     if volume is None:
         raise Conflict("no_volume", "This series makes no volume (see its checks), so it cannot be read.")
@@ -199,9 +200,15 @@ def retry(person: Person, job: Job) -> Job | None:
     Forbidden, Conflict : the role does not allow it, or the job is still open or done.
     """
     require_role(person, job.site_id, "radiologist", "technician", "administrator")
+    _require_open(job.study)
     if job.state not in (Job.State.FAILED, Job.State.CANCELLED):
         raise Conflict("job_not_failed", "Only a job that failed or was cancelled can be read again.")
     return plan(job.study, job.volume, read_anyway=job.read_anyway, asked_by=person)
+
+
+def _require_open(study: Study) -> None:
+    if study.review == Study.Review.FINAL:
+        raise Conflict("report_is_final", "The report of this study is signed: nothing is read again for it.")
 
 
 def queue_position(job: Job) -> int:

@@ -234,3 +234,10 @@ def test_two_workers_never_take_the_same_job(db: None) -> None:
     for thread in threads:
         thread.join()
     assert sorted(map(str, taken)) == sorted(map(str, expected))
+
+
+def test_nothing_is_read_again_once_the_report_is_signed(planned: Job, radiologist: Person) -> None:
+    Study.objects.update(review="final")
+    planned.refresh_from_db()
+    with pytest.raises(Conflict, match="signed"):
+        jobs.read_anyway(radiologist, planned.volume.series)

@@ -42,13 +42,20 @@ def detach(places: Places, arguments: Sequence[str]) -> int:
         while True:
             ready = _is_ready(places, child.pid)
             code = child.poll()
-            sys.stdout.write(said.read().decode("utf-8", "replace"))
-            sys.stdout.flush()
+            _relay(said.read())
             if code is not None:
                 return code or 1
             if ready:
                 return 0
             time.sleep(0.1)
+
+
+def _relay(said: bytes) -> None:
+    try:
+        sys.stdout.write(said.decode("utf-8", "replace"))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read has gone; the start goes on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _is_ready(places: Places, pid: int) -> bool:

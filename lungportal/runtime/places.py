@@ -54,6 +54,11 @@ class Places:
         return self.data / "storage"
 
     @property
+    def tmp(self) -> Path:
+        """Uploads on their way in, and whatever else lives shorter than its process."""
+        return self.data / "tmp"
+
+    @property
     def lock(self) -> Path:
         return self.data / "supervisor.lock"
 
@@ -96,7 +101,7 @@ class Places:
             self.data.chmod(passable)
         elif os.geteuid() == 0:
             self.data.chmod(self.data.stat().st_mode | 0o011)
-        for folder in (self.redis, self.logs, self.storage, self.data / "tmp", self.data / "beat"):
+        for folder in (self.redis, self.logs, self.storage, self.tmp, self.data / "beat"):
             folder.mkdir(mode=0o700, exist_ok=True)
 
 

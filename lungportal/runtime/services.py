@@ -241,8 +241,12 @@ def clear_stale(places: Places) -> int:
 
 @contextmanager
 def embedded_services(data: Path, durable: bool = False) -> Iterator[Services]:
-    """Both services for the length of a block, without supervision: for tests and single commands."""
+    """Both services for the length of a block, without supervision: for tests and benches.
+
+    Unless durable, a data folder that was made for the block is removed after it.
+    """
     places = Places.of(data)
+    throwaway = [] if durable or places.postgres.exists() else [places.data, places.database_home]
     places.make()
     prepare_folders(places, database_account())
     clear_stale(places)
@@ -255,8 +259,8 @@ def embedded_services(data: Path, durable: bool = False) -> Iterator[Services]:
         yield Services(places.database_url, places.redis_url)
     finally:
         stop_children(children, patience_s=10)
-        if places.sockets.parent != places.database_home:
-            shutil.rmtree(places.sockets, ignore_errors=True)
+        for folder in (places.sockets, *throwaway):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _await_ready(children: list[Child]) -> None:

@@ -80,6 +80,7 @@ def stack_environment(places: Places, address: Address, given: Mapping[str, str]
         "LUNGPORTAL_DATA": str(places.data),
         "LUNGPORTAL_SECRET_KEY": given.get("LUNGPORTAL_SECRET_KEY") or secret_key(places),
         "LUNGPORTAL_ALLOWED_HOSTS": ",".join(dict.fromkeys(named + hosts)),
+        "TMPDIR": str(places.tmp),
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": str(ROOT),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -82,6 +83,8 @@ class Stack:
     def _start(self) -> None:
         if ended := clear_stale(self.places):
             print(f"Ended {ended} processes that an earlier run left behind.")
+        shutil.rmtree(self.places.tmp)  # what killed processes left there
+        self.places.make()
         self._start_services()
         if self.supervisor.told_to_stop():
             return

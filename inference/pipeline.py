@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +13,8 @@ from django.db import transaction
 from core.version import CODE_VERSION
 from inference.cnn.networks import manifest, weights_hashes
 from inference.models import Network, Pipeline
+
+CARDS = Path(__file__).resolve().parent.parent / "docs" / "models"
 
 
 @cache
@@ -46,8 +49,12 @@ def _network(task: str, manifest: dict[str, Any]) -> Network:
         defaults={
             "task": task,
             "version": str(manifest.get("version", "1")),
-            "card": str(manifest.get("card", "")),
-            "metrics": manifest.get("metrics", {}),
+            "card": _text(CARDS / f"{task}.md"),
+            "metrics": json.loads(_text(CARDS / "metrics.json") or "{}").get(task, {}),
         },
     )
     return network
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.is_file() else ""

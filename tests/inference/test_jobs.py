@@ -33,8 +33,9 @@ def long_ago() -> object:
 def nodule(**changes: object) -> FoundNodule:
     values: dict[str, object] = {
         "center_mm": (0.0, 0.0, 96.0), "slice_index": 32, "start": (30, 28, 18),
-        "mask": np.ones((4, 6, 6), bool), "long_axis_mm": 12.0, "short_axis_mm": 9.0, "mean_diameter_mm": 10.5,
-        "volume_mm3": 700.0, "type": "solid", "side": "right", "p_nodule": 0.9, "malignancy": 0.7,
+        "mask": np.ones((4, 6, 6), bool), "volume_mm3": 700.0,
+        "long_axis_mm": 12.0, "short_axis_mm": 9.0, "mean_diameter_mm": 10.5,
+        "type": "solid", "side": "right", "p_nodule": 0.9, "malignancy": 0.7,
         "malignancy_low": 0.5, "malignancy_high": 0.8, **changes,
     }  # fmt: skip
     return FoundNodule(**values)  # type: ignore[arg-type]

@@ -121,27 +121,21 @@ def expected(seconds: float | None) -> str:
     return f"about {int(seconds / 3600 + 0.5)} h"
 
 
-def place_in_queue(place: int | None) -> str:
-    """The place as people say it; 0 is the job that is being read."""
-    if place is None or place < 1:
+def place_in_queue(ahead: int | None) -> str:
+    """How many jobs come before this one; nothing where there is no job yet."""
+    if ahead is None:
         return ""
-    if place == 1:
+    if ahead == 0:
         return "next in the queue"
-    return f"{place}{_ordinal(place)} in the queue"
+    return f"{ahead} job{'s' if ahead > 1 else ''} ahead"
 
 
-def _ordinal(number: int) -> str:
-    if number % 100 in (11, 12, 13):
-        return "th"
-    return {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-
-
-def progress_line(status: str, stage: str, progress: float, place: int | None, seconds: float | None) -> str:
+def progress_line(status: str, stage: str, progress: float, ahead: int | None, seconds: float | None) -> str:
     """What a study that is not settled is doing, in one line."""
     if status == "received":
         return stage or "images are arriving"
     if status == "waiting":
-        parts = [place_in_queue(place) or stage or "waiting to be read", expected(seconds)]
+        parts = [place_in_queue(ahead) or stage or "waiting to be read", expected(seconds)]
     else:
         left = expected(seconds)
         parts = [stage or "reading", f"{percent(progress)} %", f"{left} left" if left else ""]

@@ -59,9 +59,9 @@ def _line(study: Study, job: Job | None) -> str:
         return study.reason
     if job is None or job.state not in Job.OPEN:
         return presentation.progress_line(study.status, study.stage, study.progress, None, None)
-    place = jobs.queue_position(job) + 1 if job.state == Job.State.QUEUED else None
+    ahead = jobs.queue_position(job)
     seconds = jobs.expected_seconds(job)
-    return presentation.progress_line(study.status, study.stage, study.progress, place, seconds)
+    return presentation.progress_line(study.status, study.stage, study.progress, ahead, seconds)
 
 
 def _checks(study: Study, reading: Reading | None) -> list[Mapping[str, Any]]:

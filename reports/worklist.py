@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from accounts.models import Person
 from core.querysets import STAFF_ROLES
+from inference.models import Job
+from inference.waiting import Queue
 from reports import presentation
-from reports.queue import Place, places_of
 from scans.models import Study
 from scans.querysets import StudyQuerySet
 
@@ -177,11 +178,13 @@ def _tabs_of(review: str, status: str) -> Iterable[str]:
 def rows_of(studies: Iterable[Study]) -> list[Row]:
     """Lines of these studies, with places in the queue for those that are not settled."""
     listed = list(studies)
-    places = places_of(study.pk for study in listed if presentation.is_open(study.status))
-    return [row_of(study, places.get(study.pk)) for study in listed]
+    running = [study.pk for study in listed if presentation.is_open(study.status)]
+    jobs = {job.study_id: job for job in Job.objects.open().filter(study__in=running)} if running else {}
+    queue = Queue()
+    return [row_of(study, jobs.get(study.pk), queue) for study in listed]
 
 
-def row_of(study: Study, place: Place | None) -> Row:
+def row_of(study: Study, job: Job | None, queue: Queue) -> Row:
     return Row(
         study=study,
         href=reverse("study", args=[study.pk]),
@@ -191,7 +194,7 @@ def row_of(study: Study, place: Place | None) -> Row:
         meter=_meter(study),
         sign=presentation.suspicion(study.scan_probability),
         chip=presentation.status_chip(study.status, study.review),
-        line=_line(study, place),
+        line=_line(study, job, queue),
         more=presentation.more_findings(study.finding_count),
         is_open=presentation.is_open(study.status),
     )
@@ -210,10 +213,10 @@ def _meter(study: Study) -> float | None:
     return None if share is None else round(METER * share, 1)
 
 
-def _line(study: Study, place: Place | None) -> str:
+def _line(study: Study, job: Job | None, queue: Queue) -> str:
     if presentation.is_open(study.status):
-        number, seconds = (place.place, place.seconds) if place else (None, None)
-        return presentation.progress_line(study.status, study.stage, study.progress, number, seconds)
+        ahead, seconds = (queue.position(job), queue.seconds(job)) if job else (None, None)
+        return presentation.progress_line(study.status, study.stage, study.progress, ahead, seconds)
     if study.status in (Status.FAILED, Status.NOT_READ):
         return study.reason
     return study.lead_finding or "no finding"

@@ -86,33 +86,24 @@ def test_an_expected_time_is_as_vague_as_it_is_uncertain(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("place", "text"),
-    [
-        (None, ""),
-        (0, ""),
-        (1, "next in the queue"),
-        (2, "2nd in the queue"),
-        (3, "3rd in the queue"),
-        (11, "11th in the queue"),
-        (22, "22nd in the queue"),
-    ],
+    ("ahead", "text"), [(None, ""), (0, "next in the queue"), (1, "1 job ahead"), (12, "12 jobs ahead")]
 )
-def test_a_place_in_the_queue_is_an_ordinal(place, text):
-    assert p.place_in_queue(place) == text
+def test_a_place_in_the_queue_is_the_number_of_jobs_ahead(ahead, text):
+    assert p.place_in_queue(ahead) == text
 
 
 @pytest.mark.parametrize(
-    ("status", "stage", "progress", "place", "seconds", "line"),
+    ("status", "stage", "progress", "ahead", "seconds", "line"),
     [
         ("received", "", 0, None, None, "images are arriving"),
-        ("waiting", "", 0, 2, 42.0, "2nd in the queue · about 40 s"),
+        ("waiting", "", 0, 2, 42.0, "2 jobs ahead · about 40 s"),
         ("waiting", "", 0, None, None, "waiting to be read"),
         ("reading", "outlines", 0.629, 0, 9.0, "outlines · 62 % · about 10 s left"),
         ("reading", "", 0.999, 0, None, "reading · 99 %"),
     ],
 )
-def test_a_running_study_says_stage_share_place_and_time(status, stage, progress, place, seconds, line):
-    assert p.progress_line(status, stage, progress, place, seconds) == line
+def test_a_running_study_says_stage_share_place_and_time(status, stage, progress, ahead, seconds, line):
+    assert p.progress_line(status, stage, progress, ahead, seconds) == line
 
 
 def test_the_end_alone_is_a_hundred_per_cent():

@@ -160,7 +160,7 @@ def test_a_waiting_study_says_its_place_in_the_queue(site, browser):
         JobFactory(volume=VolumeFactory(series=SeriesFactory(study=one)))
     text = browser.get("/").content.decode()
     assert "next in the queue" in text
-    assert "2nd in the queue" in text
+    assert "1 job ahead" in text
 
 
 def test_an_empty_worklist_says_what_to_do(browser):

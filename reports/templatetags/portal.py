@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django import template
+from django.db.models import Count
 from django.utils import timezone
 
 from inference.models import Job
@@ -44,9 +45,9 @@ def meter(share: float | None, level: str = "", label: str = "", wide: bool = Fa
 @register.inclusion_tag("components/queue.html")
 def queue_status() -> dict[str, Any]:
     """How many jobs are being read and how many wait, over all sites: figures only."""
-    states = list(Job._base_manager.filter(state__in=Job.OPEN).values_list("state", flat=True))
-    running = states.count(Job.State.RUNNING)
-    return {"running": running, "waiting": len(states) - running}
+    by_state = Job._base_manager.filter(state__in=Job.OPEN).order_by().values_list("state")
+    counts = dict(by_state.annotate(n=Count("*")))
+    return {"running": counts.get(Job.State.RUNNING, 0), "waiting": counts.get(Job.State.QUEUED, 0)}
 
 
 @register.simple_tag(takes_context=True)

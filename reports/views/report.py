@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from csp.decorators import csp_exempt
 from django.contrib import messages
 from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpResponse, JsonResponse
@@ -177,6 +178,7 @@ def key_image(request: PersonRequest, pk: UUID, number: int) -> HttpResponseBase
     return response
 
 
+@csp_exempt()  # the viewer that browsers wrap around a PDF brings styles of its own
 @page()
 def pdf(request: PersonRequest, pk: UUID) -> HttpResponse:
     """The report as PDF; its name says nothing about the patient."""

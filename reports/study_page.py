@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from django.urls import reverse
+
 from accounts.models import Person
 from inference import jobs
 from inference.models import Job, Reading
@@ -144,7 +146,7 @@ def viewer_part(study: Study, nodules: list[Nodule], asked: UUID | None) -> dict
     volume = _volume_of(study, series)
     return {
         "series": str(series.pk),
-        "slices": f"/scans/series/{series.pk}/slices/",
+        "slices": reverse("slice", args=[series.pk, 0]).removesuffix("0/"),
         "volume": volume.digest[:16] if volume else "",
         "count": volume.shape[0] if volume else series.instance_count,
         "thickness_mm": series.slice_thickness_mm,

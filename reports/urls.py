@@ -24,6 +24,7 @@ urlpatterns = [
     path("findings/<uuid:pk>/decide/", decisions.decide, name="finding-decide"),
     path("findings/<uuid:pk>/key-image/", study.key_image, name="key-image"),
     path("decisions/<uuid:pk>/revise/", decisions.revise, name="nodule-revise"),
+    path("reports/", worklist.reports, name="reports"),
     path("reports/<uuid:pk>/", report.show, name="report"),
     path("reports/<uuid:pk>/pdf/", report.pdf, name="report-pdf"),
     path("reports/<uuid:pk>/key-images/<int:number>/", report.key_image, name="report-key-image"),

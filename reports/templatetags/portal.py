@@ -70,6 +70,12 @@ def is_staff_of(person: Any) -> bool:
 
 
 @register.simple_tag
+def also_refers(person: Any) -> bool:
+    """Whether somebody who works at a site refers patients to another one."""
+    return bool(not person.is_only_referrer and person.sites_as("referrer"))
+
+
+@register.simple_tag
 def roles_of(person: Any) -> str:
     """The roles of a person over all sites, in words."""
     held = set().union(*person.roles.values()) if person.is_authenticated and person.roles else set()

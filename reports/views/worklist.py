@@ -33,7 +33,7 @@ def show(request: PersonRequest) -> HttpResponse:
     """The start page: studies for staff, final reports for referrers."""
     person = request.user
     if person.is_only_referrer or not person.roles:
-        return _reports_of_referrer(request)
+        return reports(request)
     form = WorklistForm(person, request.GET)
     filters = form.filters()
     tab = worklist.TABS[filters.tab]
@@ -50,8 +50,9 @@ def show(request: PersonRequest) -> HttpResponse:
     return render(request, "reports/worklist.html", {**context, **more})
 
 
-def _reports_of_referrer(request: PersonRequest) -> HttpResponse:
-    """Final reports, newest first."""
+@page()
+def reports(request: PersonRequest) -> HttpResponse:
+    """Final reports, newest first: all that a referrer sees."""
     found = Report.objects.visible_to(request.user).filter(state=Report.State.FINAL)
     text = request.GET.get("q", "").strip()[:120]
     if text:

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests.factories import PatientFactory, ReportFactory, SeriesFactory, StudyFactory
+from tests.factories import MembershipFactory, PatientFactory, ReportFactory, SeriesFactory, StudyFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -136,6 +136,18 @@ def test_a_referrer_sees_final_reports_and_no_drafts(site, referrer, client_of):
     assert "SIGNED" in text
     assert "OPEN" not in text
     assert browser.get(reverse("report", args=[draft.pk])).status_code == 404
+
+
+def test_who_works_here_and_refers_there_finds_both(site, other_site, radiologist, client_of):
+    MembershipFactory(person=radiologist, site=other_site, role="referrer")
+    theirs = StudyFactory(site=other_site, ready=True, description="THEIRS")
+    ReportFactory(study=theirs, final=True)
+    browser = client_of(radiologist)
+    start = browser.get("/", {"tab": "all"}).content.decode()
+    assert "THEIRS" not in start
+    assert reverse("reports") in start
+    assert "THEIRS" in browser.get(reverse("reports")).content.decode()
+    assert browser.get(reverse("worklist-panel", args=[theirs.pk])).status_code == 404
 
 
 @pytest.mark.parametrize("role", ["administrator", "technician"])

@@ -29,7 +29,7 @@ export class Viewer {
     this.pointer = null;
     this.frame = 0;
     this.store = new SliceStore(series, (index) => this.arrived(index), (text) => notify(text));
-    this.places();
+    this.begin();
   }
 
   /** Looking begins at the first finding, else in the middle. */
@@ -37,7 +37,7 @@ export class Viewer {
     return places.length > 0 ? places[0].slice : Math.floor(this.series.count / 2);
   }
 
-  places() {
+  begin() {
     new ResizeObserver(() => this.resize()).observe(this.stage);
     this.resize();
     this.go(this.index);
@@ -128,7 +128,7 @@ export class Viewer {
     return this.view.place(this.size.columns, this.size.rows, this.width, this.height);
   }
 
-  /** Voxel under a point of the stage, None outside the image. */
+  /** Voxel under a point of the stage, null outside the image. */
   voxelAt(x, y) {
     if (!this.size) return null;
     const { column, row } = toImage(this.placement(), this.size.columns, this.size.rows, x, y);

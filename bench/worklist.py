@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def run(folder: Path, studies: int) -> dict[str, Any]:
-    folder.chmod(0o755) 
+    folder.chmod(0o755)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lungportal.settings.test")
     os.environ["LUNGPORTAL_TEST_FOLDER"] = str(folder / "data")
     from lungportal.runtime.services import embedded_services
@@ -92,7 +92,8 @@ def tables(rng: random.Random, site: str, studies: int) -> tuple[list[dict[str, 
         patients.append(
             {
                 "id": patient, "created_at": made, "site_id": site, "issuer": "BENCH", "sex": "F",
-                "medical_record_number": f"B-{n:07d}", "name": f"{family}^{given}", "birth_date": "1958-04-02",
+                "medical_record_number": f"B-{n:07d}", "name": f"{family}^{given}",
+                "birth_date": "1958-04-02",
             }
         )  # fmt: skip
         rows.append(study(rng, site, patient, n, made))
@@ -107,7 +108,8 @@ def study(rng: random.Random, site: str, patient: str, n: int, made: datetime) -
         "id": str(uuid7()), "created_at": made, "site_id": site, "patient_id": patient,
         "study_instance_uid": f"2.25.{n}",
         "accession_number": f"A{n:07d}", "study_id": "", "description": "CT chest",
-        "referring_physician_name": "", "institution_name": "", "started_at": made, "patient_age": 67, "last_instance_at": made,
+        "referring_physician_name": "", "institution_name": "", "started_at": made,
+        "patient_age": 67, "last_instance_at": made,
         "completed_at": made, "status": status, "reason": "", "stage": "", "progress": 1, "series_choice": "",
         "scan_probability": suspicion, "priority": suspicion, "finding_count": 2,
         "lead_finding": "Right lung, 11.2 mm solid", "warning_count": 0, "review": rng.choice(REVIEWS),

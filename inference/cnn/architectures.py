@@ -32,44 +32,54 @@ def _rare(shape: tuple[int, ...], dtype: Any = None) -> Any:
     return keras.ops.convert_to_tensor([-4.0, 0.0, 0.0, 0.0, 2.0], dtype)
 
 
-def candidates(tile: tuple[int | None, ...] = (None, None, None)) -> keras.Model:
-    """Heat map at stride 4 with offset (3, in cells) and log diameter: five channels, logits first."""
-    image = layers.Input((*tile, 1))
+def _trunk(image: Any) -> tuple[Any, Any]:
+    """Features at stride 8, and at stride 4 with their surroundings taken in."""
     x2 = _conv(_conv(image, 16, 2), 16)
     x4 = _residual(_residual(_conv(x2, 32, 2), 32), 32)
     x8 = _residual(_residual(_conv(x4, 64, 2), 64), 64)
     x16 = _residual(_conv(x8, 96, 2), 96)
     y8 = _residual(_add_up(x16, x8, 64), 64)
     y4 = _residual(_add_up(y8, x4, 32), 32)
-    y4 = _conv(y4, 48, size=1)
+    return x8, _conv(y4, 48, size=1)
+
+
+def candidates(tile: tuple[int | None, ...] = (None, None, None)) -> keras.Model:
+    """Heat map at stride 4 with offset (3, in cells) and log diameter: five channels, logits first."""
+    image = layers.Input((*tile, 1))
+    y4 = _trunk(image)[1]
     out = layers.Conv3D(5, 1, dtype="float32", name="map", bias_initializer=_rare)(y4)
     return keras.Model(image, out, name="candidates")
 
 
 def reduction(patch: tuple[int, int, int]) -> keras.Model:
-    """Logit that the middle of the patch is a nodule."""
-    image = layers.Input((*patch, 2))
-    x = _conv(image, 24, 2)
-    x = _residual(x, 24)
-    x = _residual(_conv(x, 48, 2), 48)
-    x = _residual(_conv(x, 80, 2), 80)
-    x = _conv(x, 96)
-    x = layers.Concatenate()([layers.GlobalAveragePooling3D()(x), layers.GlobalMaxPooling3D()(x)])
-    x = layers.Dropout(0.3)(layers.Dense(64, activation="relu")(x))
-    return keras.Model(image, layers.Dense(1, dtype="float32")(x), name="reduction")
+    """Logit that the middle of the patch is a nodule; the trunk is that of the candidate network."""
+    image = layers.Input((*patch, 1))
+    x8, y4 = _trunk(image)
+    y4 = layers.Cropping3D(patch[0] // 8 - 2)(y4)
+    near = layers.Flatten()(_conv(y4, 16, size=1))
+    wide = layers.Flatten()(_conv(x8, 8, size=1))
+    x = layers.Dense(64, activation="relu")(layers.Concatenate()([near, wide]))
+    return keras.Model(image, layers.Dense(1, dtype="float32")(layers.Dropout(0.2)(x)), name="reduction")
+
+
+def share_trunk(source: keras.Model, target: keras.Model) -> None:
+    """Give `target` the trunk weights of `source`: both build their trunks first and alike."""
+    weighted = [[layer for layer in m.layers if layer.weights] for m in (source, target)]
+    for one, other in zip(*weighted, strict=False):
+        if [w.shape for w in one.weights] != [w.shape for w in other.weights] or one.name == "map":
+            break
+        other.set_weights(one.get_weights())
 
 
 def outline(patch: tuple[int, int, int]) -> keras.Model:
-    """Logit per voxel; the full grid is touched by two thin layers only, the rest works at stride 2."""
+    """Logit per voxel. Blocks of 2 x 2 x 2 voxels go in and come out as channels: no layer at full size."""
     image = layers.Input((*patch, 2))
-    x1 = _conv(image, 8)
-    x2 = _residual(_conv(x1, 24, 2), 24)
+    x2 = _residual(_conv(image, 32, 2, 2), 32)
     x4 = _residual(_conv(x2, 48, 2), 48)
     x8 = _residual(_conv(x4, 80, 2), 80)
     y4 = _residual(_add_up(x8, x4, 48), 48)
-    y2 = _residual(_add_up(y4, x2, 24), 24)
-    y1 = _conv(_add_up(y2, x1, 8), 8)
-    out = layers.Conv3D(1, 1, dtype="float32", name="voxels")(y1)
+    y2 = _residual(_add_up(y4, x2, 32), 32)
+    out = layers.Conv3DTranspose(1, 2, strides=2, dtype="float32", name="voxels")(y2)
     return keras.Model(image, out, name="outline")
 
 

@@ -131,7 +131,7 @@ def find_candidates(
     found = []
     for place, diameter, score in peaks(heat, limits):
         at = tuple(np.clip(np.rint(place), 0, np.array(volume.shape) - 1).astype(int))
-        if beside[at] <= max(BESIDE_LUNG_MM, 0.5 * diameter):
+        if beside[at] <= max(BESIDE_LUNG_MM, 0.3 * diameter):
             z, y, x = (float(v) for v in place * CANDIDATES_STEP_MM + offset)
             found.append(Candidate((z, y, x), diameter, score))
     return distinct(found)

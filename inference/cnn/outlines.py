@@ -45,7 +45,7 @@ class Outlined:
 
 
 def one_piece(probability: FloatArray, reach: float) -> FloatArray:
-    """The probability of the piece at the middle, or of the nearest within `reach` voxels; zeros if none.
+    """The probability of the piece with most voxels within `reach` of the middle; zeros if there is none.
 
     Cut at a half; fainter nodules at a third and a fifth.
     """
@@ -55,14 +55,35 @@ def one_piece(probability: FloatArray, reach: float) -> FloatArray:
         if not count:
             continue
         at = np.argwhere(labels > 0)
-        distance = np.linalg.norm(at - middle, axis=1)
-        nearest = int(np.argmin(distance))
-        if distance[nearest] <= reach:
-            piece = labels == labels[tuple(at[nearest])]
+        near = at[np.linalg.norm(at - middle, axis=1) <= reach]
+        if len(near):
+            sizes = np.bincount(labels[tuple(near.T)])
+            piece = labels == int(np.argmax(sizes))
             around = ndimage.binary_dilation(piece, iterations=2) & ((labels == 0) | piece)
             scaled = np.clip(probability * (0.5 / threshold), 0, 1)
             return np.asarray(np.where(around, scaled, 0), np.float32)
     return np.zeros(probability.shape, np.float32)
+
+
+def grown(cube: FloatArray, radius: float) -> FloatArray:
+    """Where the network draws nothing of the expected size: half way between the middle and the lung.
+
+    The piece at the middle of a ball of 1.3 times the expected radius (voxels), above the mean of the HU of
+    the middle and the lower quartile of the surroundings.
+    """
+    axes = np.indices(cube.shape) - SIZE // 2
+    distance = np.sqrt((axes**2).sum(axis=0))
+    middle = float(np.percentile(cube[distance <= max(radius / 2, 1.0)], 75))
+    around = float(np.percentile(cube[(distance > radius) & (distance <= radius + 6)], 25))
+    inside = (cube > (min(middle, 100) + around) / 2) & (distance <= 1.3 * radius)
+    opened = ndimage.binary_opening(inside) if radius > 3 else inside
+    piece = one_piece((opened if opened.any() else inside).astype(np.float32), radius)
+    return np.asarray(np.where(piece >= 0.5, 1, 0.4 * ndimage.maximum_filter(piece, 3)), np.float32)
+
+
+def too_small(piece: FloatArray, radius: float) -> bool:
+    """Less than a tenth of the volume that the candidate's diameter makes expect."""
+    return float((piece >= 0.5).sum()) < 0.1 * 4 / 3 * np.pi * radius**3
 
 
 def ball(radius: float) -> FloatArray:
@@ -78,13 +99,13 @@ def probabilities(
     places: Sequence[Triple],
     steps: Sequence[float],
     network: Network,
-) -> FloatArray:
-    """(n, z, y, x) probability per voxel of each patch, mean of the patch and its left-right mirror."""
+) -> tuple[list[FloatArray], FloatArray]:
+    """HU cubes, and (n, z, y, x) probability per voxel, mean of the cube and its left-right mirror."""
     cubes = [patch_at(hu, spacing_mm, p, SIZE, s) for p, s in zip(places, steps, strict=True)]
     inputs = np.stack([outline_input(c) for c in cubes])
     mirrored = np.ascontiguousarray(inputs[:, :, :, ::-1])
     logits = (network(inputs)[..., 0] + network(mirrored)[:, :, :, ::-1, 0]) / 2
-    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+    return cubes, np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
 def on_voxels(
@@ -121,39 +142,49 @@ def _cut_off(piece: FloatArray) -> bool:
     return any(bool(np.take(inside, side, axis=a).any()) for a in range(3) for side in (0, -1))
 
 
-def _outlined(
-    judged: Judged, probability: FloatArray, step: float, spacing_mm: Triple, shape: tuple[int, int, int]
-) -> Outlined:
+def _drawn(judged: Judged, cube: FloatArray, probability: FloatArray, step: float) -> FloatArray:
+    """The piece that the network sees; half-maximum, then a ball, where it sees far too little."""
     diameter = judged.candidate.diameter_mm
+    radius = max(diameter / 2, 1.5) / step
     piece = one_piece(probability, max(3.0, 0.4 * diameter) / step)
-    if not (piece >= 0.5).any():
-        piece = ball(max(diameter / 2, 1.5) / step)
-    z, y, x = (v - SIZE // 2 * step for v in judged.candidate.zyx_mm)
-    start, mask = on_voxels(piece, (z, y, x), step, spacing_mm, shape)
-    return Outlined(judged, start, mask, piece, (z, y, x), step)
+    if too_small(piece, radius):
+        piece = grown(cube, radius)
+    return ball(radius) if too_small(piece, radius) else piece
 
 
 def outline_all(
     hu: NDArray[np.int16], spacing_mm: Triple, judged: Sequence[Judged], network: Network
 ) -> list[Outlined]:
-    """An outline for each; those that leave the fine patch are drawn again on the coarse one."""
+    """An outline for each; those that leave the fine cube are drawn again on the coarse one."""
+    coarse = [j.candidate.diameter_mm >= COARSE_FROM_MM for j in judged]
+    found = _outlined(hu, spacing_mm, judged, coarse, network)
+    again = [i for i, o in enumerate(found) if o.step_mm == OUTLINE_STEP_MM and _cut_off(o.probability)]
+    redrawn = _outlined(hu, spacing_mm, [judged[i] for i in again], [True] * len(again), network)
+    for i, outlined in zip(again, redrawn, strict=True):
+        found[i] = outlined
+    return without_doubles(found)
+
+
+def _outlined(
+    hu: NDArray[np.int16],
+    spacing_mm: Triple,
+    judged: Sequence[Judged],
+    coarse: Sequence[bool],
+    network: Network,
+) -> list[Outlined]:
+    """Outlines on the coarse or the fine cube, one each, on the voxels of the volume."""
     if not judged:
         return []
-    steps = [
-        OUTLINE_COARSE_STEP_MM if j.candidate.diameter_mm >= COARSE_FROM_MM else OUTLINE_STEP_MM
-        for j in judged
-    ]
-    places = [j.candidate.zyx_mm for j in judged]
-    shape = (hu.shape[0], hu.shape[1], hu.shape[2])
-    maps = probabilities(hu, spacing_mm, places, steps, network)
-    found = [_outlined(j, p, s, spacing_mm, shape) for j, p, s in zip(judged, maps, steps, strict=True)]
-    again = [i for i, o in enumerate(found) if o.step_mm == OUTLINE_STEP_MM and _cut_off(o.probability)]
-    if again:
-        coarse = [OUTLINE_COARSE_STEP_MM] * len(again)
-        maps = probabilities(hu, spacing_mm, [places[i] for i in again], coarse, network)
-        for i, p in zip(again, maps, strict=True):
-            found[i] = _outlined(judged[i], p, OUTLINE_COARSE_STEP_MM, spacing_mm, shape)
-    return without_doubles(found)
+    steps = [OUTLINE_COARSE_STEP_MM if c else OUTLINE_STEP_MM for c in coarse]
+    cubes, maps = probabilities(hu, spacing_mm, [j.candidate.zyx_mm for j in judged], steps, network)
+    found = []
+    for one, cube, probability, step in zip(judged, cubes, maps, steps, strict=True):
+        piece = _drawn(one, cube, probability, step)
+        z, y, x = (v - SIZE // 2 * step for v in one.candidate.zyx_mm)
+        shape = (hu.shape[0], hu.shape[1], hu.shape[2])
+        start, mask = on_voxels(piece, (z, y, x), step, spacing_mm, shape)
+        found.append(Outlined(one, start, mask, piece, (z, y, x), step))
+    return found
 
 
 def _overlap(one: Outlined, other: Outlined) -> float:

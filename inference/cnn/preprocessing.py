@@ -30,8 +30,8 @@ def candidates_input(hu: NDArray[np.generic]) -> FloatArray:
 
 
 def reduction_input(hu: NDArray[np.generic]) -> FloatArray:
-    """(..., 2): -1000..400 HU, and -200..600 HU for calcium, contrast and bone."""
-    return np.stack([_window(hu, -1000, 400), _window(hu, -200, 600)], axis=-1)
+    """(..., 1): as the candidate network, whose trunk it goes on from."""
+    return candidates_input(hu)
 
 
 def outline_input(hu: NDArray[np.generic]) -> FloatArray:

@@ -91,17 +91,20 @@ def _outside(coarse: _Coarse) -> Mask:
     """Air about the patient. Where the chest wall is cut off, only air thinner than lung counts."""
     air = coarse.hu < AIR_HU
     outside = _joined_to_border(air)
-    inside_ml = _largest_ml(air & ~outside, coarse)
+    body = _body(coarse)
+    inside_ml = _enclosed_ml(air & ~outside & body, coarse)
     thin = _joined_to_border(ndimage.uniform_filter(coarse.hu, (1, 3, 3)) < OUTSIDE_HU)
     thin = ndimage.binary_dilation(thin, iterations=2) & outside
-    if _largest_ml(air & ~thin & _body(coarse), coarse) > 1.3 * inside_ml + 100:
+    if _enclosed_ml(air & ~thin & body, coarse) > 1.3 * inside_ml + 100:
         return thin
     return outside
 
 
-def _largest_ml(mask: Mask, coarse: _Coarse) -> float:
-    labels, count = ndimage.label(mask)
-    return float(np.bincount(labels.ravel())[1:].max() * coarse.voxel_ml) if count else 0.0
+def _enclosed_ml(mask: Mask, coarse: _Coarse) -> float:
+    """Volume of the parts that are large enough for a lung."""
+    labels, _ = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel())[1:] * coarse.voxel_ml
+    return float(sizes[sizes >= SMALLEST_LUNG_ML].sum())
 
 
 def _body(coarse: _Coarse) -> Mask:
@@ -160,13 +163,12 @@ def _windpipe(
     return 0
 
 
-def _split(mask: Mask, coarse: _Coarse) -> tuple[Mask, Mask]:
+def _split(mask: Mask, middle: float, coarse: _Coarse) -> tuple[Mask, Mask]:
     """(right, left) lung: connected parts by side; parts that are joined in front are cut apart."""
     labels, count = ndimage.label(mask)
     right, left = np.zeros(mask.shape, bool), np.zeros(mask.shape, bool)
     if not count:
         return right, left
-    middle = float(np.median(np.argwhere(mask)[:, 2]))
     sizes = np.bincount(labels.ravel())
     for label, place in enumerate(ndimage.find_objects(labels), 1):
         if sizes[label] * coarse.voxel_ml < SMALLEST_LUNG_ML or place is None:
@@ -273,9 +275,12 @@ def find_lungs(hu: NDArray[np.int16], geometry: Geometry) -> LungMask:
     """Both lungs; an empty mask where there are none. The answer does not depend on the slice order."""
     placed: Standard = standard(hu, geometry)
     coarse = _coarse(placed.hu, placed.geometry.spacing_mm)
-    air = (coarse.hu < AIR_HU) & ~_outside(coarse) & _body(coarse)
+    body = _body(coarse)
+    air = (coarse.hu < AIR_HU) & ~_outside(coarse) & body
     air = ndimage.binary_opening(air, _plus()) if min(air.shape) > 2 else air
-    right, left = _split(air & ~_airways(air, coarse), coarse)
+    columns = np.flatnonzero(body.any(axis=(0, 1)))
+    middle = float(columns.mean()) if len(columns) else 0.0
+    right, left = _split(air & ~_airways(air, coarse), middle, coarse)
     right, left = (closed(lung, coarse.spacing_mm) for lung in (right, left))
     left &= ~right
     both = right | left

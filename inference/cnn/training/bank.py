@@ -7,6 +7,7 @@ neither the number of slices nor an edge at the nodule's end tells a network whe
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from inference.cnn.training.lidc import LidcNodule, lidc_nodules
 BEYOND_MM = 14.0
 KEPT_MM = 3.0
 BORDER_MM = 4.0
+ARRAYS = ("hu", "alpha", "votes", "center", "wall")
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,19 @@ def _wall(
     return np.asarray(offset / max(float(np.linalg.norm(offset)), 1e-6))
 
 
-def implant(nodule: LidcNodule, rng: np.random.Generator) -> Implant:
-    """One nodule on the 1 mm grid."""
+def extended(nodule: LidcNodule, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(hu, votes) of the stack with BEYOND_MM more at both ends, native voxels."""
     count = int(np.ceil(BEYOND_MM / nodule.spacing_mm[0]))
     before = _beyond(nodule, 0, count, rng)[::-1]
     after = _beyond(nodule, -1, count, rng)
     hu = np.concatenate([before, nodule.hu.astype(np.float32), after])
-    votes = np.pad(nodule.votes, ((count, count), (0, 0), (0, 0)))
+    return hu, np.pad(nodule.votes, ((count, count), (0, 0), (0, 0)))
+
+
+def implant(nodule: LidcNodule, rng: np.random.Generator) -> Implant:
+    """One nodule on the 1 mm grid."""
+    hu, votes = extended(nodule, rng)
+    count = (hu.shape[0] - nodule.hu.shape[0]) // 2
     z, y, x = (int((n - 1) * s) + 1 for n, s in zip(hu.shape, nodule.spacing_mm, strict=True))
     grid = ((0.0, 0.0, 0.0), (z, y, x), (1.0, 1.0, 1.0))
     at_1mm = sample_grid(hu, nodule.spacing_mm, *grid)
@@ -129,3 +137,19 @@ def implants(data: Path, split: str, *, seed: int = 0) -> list[Implant]:
     """Every nodule of a split, made anew from the same seed."""
     rng = np.random.default_rng(seed)
     return [implant(n, rng) for n in lidc_nodules(data, split)]
+
+
+def stored(bank: list[Implant], path: Path) -> None:
+    """Keep a bank on disk, so that the next training starts at once."""
+    arrays = {f"{name}_{i}": getattr(e, name) for i, e in enumerate(bank) for name in ARRAYS}
+    plain = [{k: v for k, v in vars(e).items() if k not in ARRAYS} for e in bank]
+    np.savez(path, facts=np.array(json.dumps(plain)), **arrays)  # type: ignore[arg-type]
+
+
+def restored(path: Path) -> list[Implant]:
+    """The bank that `stored` kept."""
+    with np.load(path) as kept:
+        facts = json.loads(str(kept["facts"]))
+        for fact in facts:
+            fact["malignancy"], fact["texture"] = tuple(fact["malignancy"]), tuple(fact["texture"])
+        return [Implant(**f, **{n: kept[f"{n}_{i}"] for n in ARRAYS}) for i, f in enumerate(facts)]

@@ -71,6 +71,7 @@ def train(
     while (part := (time.monotonic() - start) / (schedule.minutes * 60)) < 1:
         model.optimizer.learning_rate.assign(rate_at(part, schedule.peak_rate))
         x, y = ready.get()
+        model.reset_metrics()  # else Keras reports the mean of all batches so far
         losses.append(float(model.train_on_batch(x, y)))
         steps += 1
         now = time.monotonic()

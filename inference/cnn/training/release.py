@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from inference.cnn import preprocessing as shown
 from inference.cnn.networks import WEIGHTS
 
@@ -25,7 +27,7 @@ CONSTANTS: dict[str, dict[str, Any]] = {
     "reduction": {
         "step_mm": shown.REDUCTION_STEP_MM,
         "patch": shown.REDUCTION_PATCH,
-        "windows_hu": [[-1000, 400], [-200, 600]],
+        "windows_hu": [[-1000, 400]],
         "calibration": [0.0, 0.5, 0.7],
         "threshold": 0.3,
         "most_findings": 20,
@@ -45,12 +47,22 @@ CONSTANTS: dict[str, dict[str, Any]] = {
 }
 
 
+def _plain(task: str, trained: Path, target: Path) -> None:
+    """The weights alone, without the optimizer's state, rounded to half precision (stored as float32)."""
+    from inference.cnn import loading
+
+    model = loading.build(task)
+    model.load_weights(trained)
+    model.set_weights([w.astype(np.float16).astype(np.float32) for w in model.get_weights()])
+    model.save_weights(target)
+
+
 def release(task: str, trained: Path, folder: Path = WEIGHTS) -> str:
     """Copy the weights and write the manifest; earlier thresholds stay. Returns the sha256."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{task}.weights.h5"
-    content = trained.read_bytes()
-    (folder / name).write_bytes(content)
+    _plain(task, trained, folder / name)
+    content = (folder / name).read_bytes()
     path = folder / f"{task}.json"
     before = json.loads(path.read_text()) if path.exists() else {}
     log = trained.with_suffix(".log.json")

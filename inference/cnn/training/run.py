@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
 RATES = {"candidates": 1.5e-3, "reduction": 1e-3, "outline": 1.5e-3, "malignancy": 8e-4}
 BATCHES = {"candidates": 8, "reduction": 16, "outline": 8, "malignancy": 16}
-HALF_PRECISION = {"candidates", "reduction", "outline"}
+HALF_PRECISION = {"candidates", "outline"}
 
 
 def _arguments() -> argparse.Namespace:
@@ -20,6 +21,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0, help="0: all cores")
     parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument(
+        "--trunk", type=Path, help="candidate weights that the reduction takes its trunk from"
+    )
     parser.add_argument("--hard", type=Path, help="places of false alarms on the training scans (JSON)")
     parser.add_argument("--rate", type=float, help="peak learning rate")
     return parser.parse_args()
@@ -39,7 +43,10 @@ def main() -> int:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     options.out.mkdir(parents=True, exist_ok=True)
     batch = BATCHES[options.task]
-    prepared = tasks.TASKS[options.task](options.data, batch, options.seed, options.hard)
+    make = tasks.TASKS[options.task]
+    if options.trunk:
+        make = functools.partial(tasks.reduction, start=options.trunk)
+    prepared = make(options.data, batch, options.seed, options.hard)
     if options.start:
         prepared.model.load_weights(options.start)
     schedule = Schedule(options.minutes, batch, options.rate or RATES[options.task], options.seed)

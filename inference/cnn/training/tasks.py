@@ -23,7 +23,7 @@ from inference.cnn.preprocessing import (
     REDUCTION_STEP_MM,
 )
 from inference.cnn.training import detector, patches
-from inference.cnn.training.bank import implants
+from inference.cnn.training.bank import Implant, implants, restored, stored
 from inference.cnn.training.sampler import Host, Sampler
 from inference.cnn.training.whole import whole_scans
 
@@ -41,6 +41,17 @@ def hosts(data: Path, step_mm: float, seed: int) -> list[Host]:
     return [Host(scan.at(step_mm), rng) for scan in whole_scans(data, "train")]
 
 
+def bank(data: Path, seed: int, kept: Path = Path(".training")) -> list[Implant]:
+    """The nodules of the train split, made once per seed and kept in the ignored training folder."""
+    path = kept / f"bank-{seed}.npz"
+    if path.exists():
+        return restored(path)
+    made = implants(data, "train", seed=seed)
+    if kept.is_dir():
+        stored(made, path)
+    return made
+
+
 def mined(path: Path | None) -> dict[str, np.ndarray[Any, Any]]:
     """False alarms of an earlier candidate network on the training scans: name -> (n, 3) voxels."""
     if path is None or not path.exists():
@@ -52,27 +63,30 @@ def mined(path: Path | None) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def candidates(data: Path, batch: int, seed: int, hard: Path | None) -> Prepared:
-    sampler = Sampler(hosts(data, CANDIDATES_STEP_MM, seed), implants(data, "train", seed=seed), size=64)
+    sampler = Sampler(hosts(data, CANDIDATES_STEP_MM, seed), bank(data, seed), size=64)
     places = mined(hard)
     model = detector.compiled(architectures.candidates(), 1e-3)
     pool = detector.Pool(lambda rng: detector.one_patch(rng, sampler, places))
     return Prepared(model, lambda rng: detector.batch(rng, pool, sampler.step, batch))
 
 
-def reduction(data: Path, batch: int, seed: int, hard: Path | None) -> Prepared:
-    sampler = Sampler(
-        hosts(data, REDUCTION_STEP_MM, seed), implants(data, "train", seed=seed), size=REDUCTION_PATCH[0] + 8
-    )
+def reduction(data: Path, batch: int, seed: int, hard: Path | None, start: Path | None = None) -> Prepared:
+    """`start`: weights of the candidate network whose trunk is taken over."""
+    sampler = Sampler(hosts(data, REDUCTION_STEP_MM, seed), bank(data, seed), size=REDUCTION_PATCH[0] + 8)
     samples = patches.ReductionSamples(sampler, mined(hard))
     model = architectures.reduction(REDUCTION_PATCH)
+    if start is not None:
+        first = architectures.candidates()
+        first.load_weights(start)
+        architectures.share_trunk(first, model)
     model.compile(_optimizer(), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
     return Prepared(model, lambda rng: samples.batch(rng, batch))
 
 
 def _two_scales(data: Path, seed: int, size: int) -> tuple[Sampler, Sampler]:
-    bank = implants(data, "train", seed=seed)
+    nodules = bank(data, seed)
     steps = (OUTLINE_STEP_MM, OUTLINE_COARSE_STEP_MM)
-    fine, coarse = (Sampler(hosts(data, step, seed), bank, size=size) for step in steps)
+    fine, coarse = (Sampler(hosts(data, step, seed), nodules, size=size) for step in steps)
     return fine, coarse
 
 

@@ -40,15 +40,27 @@ def half_up(value: float, places: int) -> str:
 
 
 def probability(value: float | None) -> str:
-    """.81 — a share without its leading nought; a dash where there is none."""
+    """.81 — a share without its leading nought; nothing is called certain by rounding."""
     if value is None:
         return "–"
+    if 0.995 <= value < 1:
+        return ">.99"
+    if 0 < value < 0.005:
+        return "<.01"
     text = half_up(value, 2)
     return text if text.startswith("1") else text.removeprefix("0")
 
 
 def millimetres(value: float | None) -> str:
     return "–" if value is None else f"{half_up(value, 1)} mm"
+
+
+def thickness(value: float | None) -> str:
+    """A slice thickness to 0.01 mm, as scanners give it: 1.25 mm, 1.0 mm."""
+    if value is None:
+        return ""
+    text = half_up(value, 2)
+    return f"{text.removesuffix('0')} mm"
 
 
 def axes(long_mm: float | None, short_mm: float | None) -> str:

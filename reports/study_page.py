@@ -83,7 +83,7 @@ def _calibration(reading: Reading | None) -> Sequence[Mapping[str, Any]]:
     if reading is None:
         return ()
     for metrics in reading.pipeline.networks.values_list("metrics", flat=True):
-        if metrics.get("scan_calibration"):
+        if isinstance(metrics, dict) and metrics.get("scan_calibration"):
             found: Sequence[Mapping[str, Any]] = metrics["scan_calibration"]
             return found
     return ()

@@ -18,6 +18,7 @@ METER_WIDTH = 64
 
 register.filter("probability", presentation.probability)
 register.filter("millimetres", presentation.millimetres)
+register.filter("thickness", presentation.thickness)
 register.filter("cubic_millimetres", presentation.cubic_millimetres)
 register.filter("suspicion", presentation.suspicion)
 register.filter("checks_of", presentation.checks_of)

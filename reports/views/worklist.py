@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
@@ -29,7 +30,7 @@ SHORTCUTS = [
 
 
 @page()
-def show(request: PersonRequest) -> HttpResponse:
+def show(request: PersonRequest) -> HttpResponseBase:
     """The start page: studies for staff, final reports for referrers."""
     person = request.user
     if person.is_only_referrer or not person.roles:

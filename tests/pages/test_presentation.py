@@ -13,7 +13,16 @@ NOW = datetime(2026, 3, 12, 12, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "–"), (0.0, ".00"), (0.005, ".01"), (0.81, ".81"), (0.995, "1.00"), (1.0, "1.00")],
+    [
+        (None, "–"),
+        (0.0, ".00"),
+        (0.005, ".01"),
+        (0.81, ".81"),
+        (0.995, ">.99"),
+        (0.9999, ">.99"),
+        (1.0, "1.00"),
+        (0.001, "<.01"),
+    ],
 )
 def test_a_probability_has_two_places_and_no_leading_nought(value, text):
     assert p.probability(value) == text
@@ -24,6 +33,13 @@ def test_a_probability_has_two_places_and_no_leading_nought(value, text):
 )
 def test_millimetres_are_rounded_half_up(value, text):
     assert p.millimetres(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.25, "1.25 mm"), (1.0, "1.0 mm"), (0.625, "0.63 mm"), (8, "8.0 mm"), (None, "")]
+)
+def test_a_thickness_is_told_as_scanners_do(value, text):
+    assert p.thickness(value) == text
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ export class Viewer {
     const z = series.affine ? toMillimetres(series.affine, 0, 0, this.index)[2] : null;
     part("corner-tl").textContent = `${series.title}\n${this.index + 1} / ${series.count}${slice ? "" : " loading"}`;
     part("corner-tr").textContent = series.description || "";
-    part("corner-bl").textContent = `W ${shown.width} L ${shown.center}\n${series.thickness_mm ? `${series.thickness_mm.toFixed(1)} mm` : ""}`;
+    part("corner-bl").textContent = `W ${shown.width} L ${shown.center}\n${series.thickness_mm ? `${series.thickness_mm.toFixed(2).replace(/0$/, "")} mm` : ""}`;
     part("corner-br").textContent = `${this.underPointer(slice)}${z === null ? "" : `z ${z.toFixed(1)} mm`}`;
     part("edge-left").textContent = series.affine ? "R" : "";
     part("edge-right").textContent = series.affine ? "L" : "";

@@ -83,7 +83,7 @@ class Study(Row):
             models.Index(fields=["study_instance_uid"]),
             models.Index(F("site"), F("review"), F("priority").desc(), F("id").desc(), name="worklist_order"),
             models.Index(F("site"), F("started_at").desc(), name="worklist_date"),
-            models.Index(fields=["site", "status"], name="worklist_status"),
+            models.Index(fields=["site", "status", "review"], name="worklist_status"),
             models.Index(fields=["patient", "-started_at"], name="patient_studies"),
             models.Index(
                 fields=["last_instance_at"], name="study_not_complete", condition=Q(completed_at__isnull=True)

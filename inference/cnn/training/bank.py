@@ -143,7 +143,7 @@ def stored(bank: list[Implant], path: Path) -> None:
     """Keep a bank on disk, so that the next training starts at once."""
     arrays = {f"{name}_{i}": getattr(e, name) for i, e in enumerate(bank) for name in ARRAYS}
     plain = [{k: v for k, v in vars(e).items() if k not in ARRAYS} for e in bank]
-    np.savez(path, facts=np.array(json.dumps(plain)), **arrays)  # type: ignore[arg-type]
+    np.savez(path, facts=np.array(json.dumps(plain)), **arrays)
 
 
 def restored(path: Path) -> list[Implant]:

@@ -6,6 +6,7 @@ Everything is measured on the `val` splits, through the very functions that read
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import sys
 import time
@@ -16,20 +17,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.cnn.candidates import Candidate
+from inference.cnn.candidates import Candidate, Limits, find_candidates, patch_at
 from inference.cnn.malignancy import Rating, rate
 from inference.cnn.networks import LoadedNetworks, load_networks
 from inference.cnn.outlines import Outlined, outline_all
+from inference.cnn.preprocessing import REDUCTION_PATCH, REDUCTION_STEP_MM, reduction_input
 from inference.cnn.read import read_volume
-from inference.cnn.reduction import Judged
+from inference.cnn.reduction import Judged, mirrored_mean
 from inference.cnn.texture import nodule_type, solid_share
-from inference.cnn.training.bank import extended
+from inference.cnn.training.bank import extended, implants
 from inference.cnn.training.figures import auc, dice, interval
 from inference.cnn.training.lidc import LidcNodule, lidc_nodules
+from inference.cnn.training.sampler import Host, Sampler
 from inference.cnn.training.whole import WholeScan, whole_scans
 from scans.dicom.geometry import Geometry
 
-SHIFTS_MM = (0.0, 3.0, 5.0)
+SHIFTS_MM = (0.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -175,14 +178,44 @@ def scan_figures(scan: WholeScan, loaded: LoadedNetworks) -> dict[str, Any]:
     }
 
 
+def reduction_figures(data: Path, loaded: LoadedNetworks, *, count: int = 300) -> dict[str, Any]:
+    """The second look alone: val nodules set into val scans against the candidates on those scans."""
+    rng = np.random.default_rng(11)
+    scans = [s.at(REDUCTION_STEP_MM) for s in whole_scans(data, "val")]
+    size, network = REDUCTION_PATCH[0], loaded["reduction"]
+    sampler = Sampler([Host(s, rng) for s in scans], implants(data, "val"), size=size)
+    nodules = [reduction_input(sampler.implanted(rng, jitter_mm=1, more=0).hu) for _ in range(count)]
+    alarms = []
+    for scan in scans:
+        known = [scan.index(m) for m in scan.lesions if m.kind != "other"]
+        limits = Limits(0.05, 60)
+        found = find_candidates(
+            scan.hu, scan.spacing_mm, scan.lungs, loaded["candidates"], limits, lambda part: None
+        )
+        for one in found:
+            place = np.asarray(one.zyx_mm) / scan.spacing_mm
+            if all(np.linalg.norm(k - place) * REDUCTION_STEP_MM > 20 for k in known):
+                alarms.append(patch_at(scan.hu, scan.spacing_mm, one.zyx_mm, size, REDUCTION_STEP_MM))
+    negative = np.stack([reduction_input(a) for a in alarms])
+    logits = np.concatenate([mirrored_mean(network, np.stack(nodules)), mirrored_mean(network, negative)])
+    label = np.arange(len(logits)) < count
+    return {"nodules": count, "false_alarms": len(alarms), "auc": auc(logits, label)}
+
+
+def one_at_a_time(loaded: LoadedNetworks) -> LoadedNetworks:
+    """The same networks without filling up batches: here places come singly."""
+    return LoadedNetworks({t: dataclasses.replace(n, batch=1) for t, n in loaded.by_task.items()})
+
+
 def evaluate(data: Path) -> dict[str, Any]:
     """All figures, with the hashes of what they were measured on."""
     loaded = load_networks()
     scans = whole_scans(data, "val") + [s for s in whole_scans(data, "train") if s.name == "tcga-bc-a3kf"]
     return {
         "networks": loaded.networks,
-        "lidc_val": nodule_figures(data, loaded),
         "whole": {s.name: scan_figures(s, loaded) for s in scans},
+        "reduction": reduction_figures(data, loaded),
+        "lidc_val": nodule_figures(data, one_at_a_time(loaded)),
     }
 
 

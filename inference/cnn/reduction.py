@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from inference.cnn.candidates import Candidate, patch_at
 from inference.cnn.networks import Network
@@ -14,6 +15,7 @@ from inference.cnn.preprocessing import REDUCTION_PATCH, REDUCTION_STEP_MM, redu
 from scans.dicom.geometry import Triple
 
 FloatArray = NDArray[np.float32]
+BONE_HU = 250
 MIRRORS: tuple[tuple[int, ...], ...] = ((), (2,), (0,), (0, 2))
 
 
@@ -45,16 +47,34 @@ def p_nodule(candidate_score: float, second_logit: float, calibration: Sequence[
     return float(1 / (1 + np.exp(-(constant + first * logit(candidate_score) + second * second_logit))))
 
 
+def bony(cube: FloatArray) -> bool:
+    """Whether the middle of the cube is part of the skeleton: a rib's head, a vertebra's process.
+
+    Within 2.5 mm of the middle there is bone (above BONE_HU, marrow closed in) that goes on to the cube's
+    border; calcium within a nodule does not.
+    """
+    bone = ndimage.binary_closing(np.pad(cube > BONE_HU, 4, mode="edge"), iterations=3)[4:-4, 4:-4, 4:-4]
+    labels, _ = ndimage.label(bone)
+    middle = cube.shape[0] // 2
+    near = labels[tuple(slice(middle - 2, middle + 3) for _ in range(3))]
+    if np.count_nonzero(near) < 0.2 * near.size:
+        return False
+    sides = [np.take(labels, side, axis=a) for a in range(3) for side in (0, -1)]
+    reaching = np.unique(np.concatenate([s.ravel() for s in sides]))
+    return bool(np.isin(near[near > 0], reaching).mean() > 0.5)
+
+
 def judge(
     hu: NDArray[np.int16], spacing_mm: Triple, candidates: Sequence[Candidate], network: Network
 ) -> list[Judged]:
-    """All candidates, most probable first."""
-    if not candidates:
-        return []
+    """All candidates but those in bone, most probable first."""
     size = REDUCTION_PATCH[0]
-    inputs = np.stack(
-        [reduction_input(patch_at(hu, spacing_mm, c.zyx_mm, size, REDUCTION_STEP_MM)) for c in candidates]
-    )
+    cubes = [patch_at(hu, spacing_mm, c.zyx_mm, size, REDUCTION_STEP_MM) for c in candidates]
+    kept = [(c, cube) for c, cube in zip(candidates, cubes, strict=True) if not bony(cube)]
+    if not kept:
+        return []
+    candidates = [c for c, _ in kept]
+    inputs = np.stack([reduction_input(cube) for _, cube in kept])
     logits = mirrored_mean(network, inputs)
     calibration = network.manifest["calibration"]
     judged = [

@@ -28,8 +28,8 @@ CONSTANTS: dict[str, dict[str, Any]] = {
         "step_mm": shown.REDUCTION_STEP_MM,
         "patch": shown.REDUCTION_PATCH,
         "windows_hu": [[-1000, 400]],
-        "calibration": [0.0, 0.5, 0.7],
-        "threshold": 0.3,
+        "calibration": [-1.0, 0.75, 1.05],
+        "threshold": 0.13,
         "most_findings": 20,
     },
     "outline": {

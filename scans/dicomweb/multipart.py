@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from email.message import Message
 from typing import Protocol
 
+from django.http import HttpRequest
+
 from core.problems import UserError
 
 CHUNK = 256 * 1024
@@ -40,6 +42,19 @@ class Readable(Protocol):
     """A body that is still arriving, such as a Django request."""
 
     def read(self, size: int, /) -> bytes: ...
+
+
+def body_of(request: HttpRequest) -> Readable:
+    """The body as it arrives, also one sent in chunks without a length.
+
+    Django takes a body without Content-Length for empty; the server says whether it ends by itself
+    (`wsgi.input_terminated`, as gunicorn does).
+    """
+    chunked = "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower()
+    if chunked and request.META.get("wsgi.input_terminated"):
+        stream: Readable = request.META["wsgi.input"]
+        return stream
+    return request
 
 
 def parts(stream: Readable, boundary: bytes) -> Iterator[Iterator[bytes]]:

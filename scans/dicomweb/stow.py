@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from accounts.permissions import person_of
 from accounts.uploading import site_for_images
-from scans.dicomweb.multipart import boundary_of, parts
+from scans.dicomweb.multipart import body_of, boundary_of, parts
 from scans.ingest.arrivals import Arrival, Refusal
 from scans.ingest.receive import Outcome, Receipt
 from scans.models import Upload
@@ -52,7 +52,7 @@ class StoreInstances(APIView):
         site = site_for_images(person, request.query_params.get("site", ""))
         boundary = boundary_of(request.META.get("CONTENT_TYPE", ""))
         batch = Batch(site, person, Upload.Road.STOW)
-        for body in parts(request._request, boundary):
+        for body in parts(body_of(request._request), boundary):
             batch.take(body, check=_belongs_to(study_instance_uid))
         receipts = batch.finish()
         return Response(_answer(receipts, request), status=_status(receipts))

@@ -80,9 +80,8 @@ def test_a_thick_scan_is_not_read_but_can_be_on_request(
     running_stack.stow(files_of(shared, "lung-dx-a0002-b40f"), sender)
     running_stack.post(f"/api/v1/studies/{uid}/complete/", sender)
     study = running_stack.wait(uid, reader, "not_read", "ready", "failed", seconds=60)
-    assert (study["status"], study["reason"]) == (
-        "not_read", "Slices of 8.0 mm are too thick for nodule analysis.",
-    )  # fmt: skip
+    assert study["status"] == "not_read"
+    assert study["reason"].startswith("Slices of 8.0 mm are too thick for nodule analysis.")
 
     (series,) = running_stack.get(f"/api/v1/series/?study={study['id']}", reader)["results"]
     assert running_stack.post(f"/api/v1/series/{series['id']}/read_anyway/", sender).status_code == 403

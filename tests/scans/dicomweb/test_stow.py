@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from typing import Any
 
@@ -99,3 +100,18 @@ def test_who_works_at_two_sites_names_one(api_of: ApiOf, technician: Person, oth
     assert stow(client, ct_image()).status_code == 400
     assert stow(client, ct_image(), path="/dicomweb/studies?site=south").status_code == 200
     assert Instance.objects.get().site == other_site
+
+
+def test_a_body_in_chunks_without_a_length_is_read(api_of: ApiOf, technician: Person) -> None:
+    """As dicomweb-client sends larger batches."""
+    body = b"--mark\r\nContent-Type: application/dicom\r\n\r\n" + ct_image() + b"\r\n--mark--"
+    server = {"wsgi.input_terminated": True, "wsgi.input": io.BytesIO(body)}
+    answer = api_of(technician).generic(
+        "POST",
+        "/dicomweb/studies",
+        content_type="multipart/related; boundary=mark",
+        HTTP_TRANSFER_ENCODING="chunked",
+        **server,
+    )
+
+    assert answer.status_code == 200

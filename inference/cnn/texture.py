@@ -26,7 +26,7 @@ def solid_share(hu: NDArray[np.int16], mask: NDArray[np.bool_], spacing_mm: Trip
 
 
 def nodule_type(share: float) -> NoduleType:
-    """Type by the share of solid tissue; the thresholds were set on the ratings of the training nodules."""
+    """Type by the share of solid tissue; thresholds by judgement (checked in docs/models)."""
     if share < NON_SOLID_BELOW:
         return "non_solid"
     return "solid" if share >= SOLID_ABOVE else "part_solid"

@@ -7,6 +7,8 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
+from reports.presentation import thickness
+
 if TYPE_CHECKING:
     from patients.models import RiskProfile
     from reports.facts import StudyFacts
@@ -55,7 +57,7 @@ def comparison(priors: Sequence[date]) -> str:
 def technique(facts: StudyFacts) -> str:
     parts = [facts.modality or "Modality not stated"]
     if facts.slice_thickness_mm is not None:
-        parts.append(f"slice thickness {tenths(facts.slice_thickness_mm)} mm")
+        parts.append(f"slice thickness {thickness(facts.slice_thickness_mm)}")
     if facts.kernel:
         parts.append(f"kernel {facts.kernel}")
     if facts.kvp is not None:

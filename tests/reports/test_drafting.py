@@ -100,10 +100,10 @@ def test_comparison_names_the_earlier_studies(priors, said):
 
 def test_technique_says_what_the_header_says():
     facts = SimpleNamespace(
-        modality="CT", slice_thickness_mm=1.0, kernel="B30f", kvp=120.0, contrast_agent=""
+        modality="CT", slice_thickness_mm=1.25, kernel="B30f", kvp=120.0, contrast_agent=""
     )
     assert drafting.technique(facts) == (
-        "CT, slice thickness 1.0 mm, kernel B30f, 120 kVp, no contrast agent recorded."
+        "CT, slice thickness 1.25 mm, kernel B30f, 120 kVp, no contrast agent recorded."
     )
     bare = SimpleNamespace(
         modality="", slice_thickness_mm=None, kernel="", kvp=None, contrast_agent="Iohexol"

@@ -66,3 +66,9 @@ def test_the_smallest_outlines_still_have_a_share(size: int) -> None:
     hu = np.full((size, size, size), -600, np.int16)
 
     assert solid_share(hu, np.ones(hu.shape, bool), (2.5, 0.7, 0.7)) == 0.0
+
+
+def test_many_faint_findings_do_not_add_up_to_certainty() -> None:
+    faint = [(0.2, 0.4)] * 20
+
+    assert noisy_or(faint) == noisy_or(faint[:5]) < 0.4

@@ -50,7 +50,7 @@ def _network(task: str, manifest: dict[str, Any]) -> Network:
             "task": task,
             "version": str(manifest.get("version", "1")),
             "card": _text(CARDS / f"{task}.md"),
-            "metrics": json.loads(_text(CARDS / "metrics.json") or "{}").get(task, {}),
+            "metrics": json.loads(_text(CARDS / "metrics.json") or "{}"),
         },
     )
     return network

@@ -119,7 +119,7 @@ def _record_look(request: HttpRequest, response: HttpResponseBase) -> None:
         person_name=str(person),
         action=AuditEntry.Action.REFUSED if refused else AuditEntry.Action.VIEW,
         target_type=match.view_name or "",
-        target_id=str(next(iter(match.kwargs.values()), ""))[:64],
+        target_id=str(next(iter(match.kwargs.values()), "")).replace("\0", "")[:64],
         route=f"{request.method} {match.route}"[:128],
         status=response.status_code,
         address=_address(request),

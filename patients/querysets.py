@@ -14,6 +14,7 @@ from core.querysets import SiteQuerySet
 if TYPE_CHECKING:
     from patients.models import Patient, RiskProfile
 
+LONGEST_SEARCH = 120
 _DAY = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
 
 
@@ -43,7 +44,7 @@ class PatientQuerySet(SiteQuerySet["Patient"]):
         A date (2026-03-12 or 20260312) is a birth date; words of three letters and more use the index.
         """
         found = self.alias(grams=Trigrams("search_text"))
-        for word in text.split():
+        for word in text[:LONGEST_SEARCH].replace("\0", " ").split():
             found = found.filter(_matches(word))
         return found
 

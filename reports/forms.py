@@ -65,7 +65,11 @@ class WorklistForm(forms.Form):
 
 
 def _midnight(day: Any, later: timedelta = timedelta()) -> datetime | None:
-    return None if day is None else timezone.make_aware(datetime.combine(day, time())) + later
+    """The beginning of a day, or of the one after it; None without a day, or behind the last one there is."""
+    try:
+        return None if day is None else timezone.make_aware(datetime.combine(day, time())) + later
+    except OverflowError:
+        return None
 
 
 def _axis(label: str) -> forms.FloatField:

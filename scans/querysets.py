@@ -26,7 +26,7 @@ class StudyQuerySet(SiteQuerySet["Study"]):
     def matching(self, text: str) -> Self:
         """Studies whose patient (name, number, birth date) or accession number matches."""
         patients = Patient.objects.matching(text).values("pk")
-        return self.filter(Q(patient__in=patients) | Q(accession_number=text.strip()))
+        return self.filter(Q(patient__in=patients) | Q(accession_number=text.replace("\0", "").strip()))
 
     def most_suspicious_first(self) -> Self:
         return self.order_by("-priority", "-id")

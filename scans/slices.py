@@ -37,6 +37,8 @@ def slice_of_instance(series: Series, index: int) -> Slice | None:
     ------
     Refused : its pixels cannot be decoded.
     """
+    if not 0 <= index < series.instance_count:
+        return None
     instance = series.instances.in_slice_order()[index : index + 1].first()
     if instance is None:
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import Http404
 from drf_spectacular.types import OpenApiTypes
@@ -49,8 +50,10 @@ class StudyViewSet(ReadOnlyRows):
         """By id or by study instance UID."""
         key = self.kwargs["pk"]
         studies = self.get_queryset().order_by("-id")
-        by_id = len(key) == UUID_LENGTH and "-" in key
-        study: Study | None = studies.filter(**{"pk" if by_id else "study_instance_uid": key}).first()
+        try:
+            study: Study | None = studies.filter(**{_column_of(key): key}).first()
+        except ValidationError as error:
+            raise Http404 from error
         if study is None:
             raise Http404
         return study
@@ -73,6 +76,10 @@ class StudyViewSet(ReadOnlyRows):
         """All images have come: build and read the study now instead of waiting for it to fall quiet."""
         tell_complete(person_of(request), self.get_object())
         return Response(self.get_serializer(self.get_object()).data, status=status.HTTP_202_ACCEPTED)
+
+
+def _column_of(key: str) -> str:
+    return "pk" if len(key) == UUID_LENGTH and "-" in key else "study_instance_uid"
 
 
 class SeriesViewSet(ReadOnlyRows):

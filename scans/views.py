@@ -31,7 +31,7 @@ def slice_bytes(request: PersonRequest, pk: UUID, index: int) -> HttpResponse:
     """Slice `index` of a series as int16; with the volume's digest in its address it is kept for good."""
     series = get_object_or_404(Series.objects.visible_to(request.user), pk=pk)
     volumes = series.volumes.order_by("-id")
-    digest = request.GET.get("volume", "")
+    digest = request.GET.get("volume", "").replace("\0", "")
     volume = volumes.filter(digest__startswith=digest).first() if digest else volumes.first()
     try:
         found = slice_of_volume(volume, index) if volume else slice_of_instance(series, index)

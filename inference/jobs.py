@@ -34,6 +34,7 @@ MOST_ATTEMPTS = 3
 SILENCE = timedelta(seconds=20)
 WAKE = "inference.tasks.read_next"
 LOST_WORKER = "The reading was started three times and its worker stopped each time. Tell the administrator."
+GREW = "More images of this series came: all of them are read together in another job."
 RECENT_JOBS = 20
 ASKED_BY_A_PERSON = 10
 
@@ -47,6 +48,7 @@ def plan(
     study: Study, volume: Volume, *, read_anyway: bool = False, asked_by: Person | None = None
 ) -> Job | None:
     """Ask for a reading of a volume; None if the pipeline in force has read it already."""
+    _give_way(volume)
     known = Reading.objects.filter(volume=volume, pipeline=current_pipeline()).first()
     if known is not None:
         show_reading(study, known)
@@ -66,6 +68,14 @@ def plan(
         _show(job, Study.Status.WAITING)
         promise(WAKE)
     return job
+
+
+def _give_way(volume: Volume) -> None:
+    """Cancel what is still to be read of the same series from before it had all of its images."""
+    others = Job.objects.select_for_update().open().filter(volume__series=volume.series_id)
+    for job in others.exclude(volume=volume):
+        job.state, job.ended_at, job.lease, job.reason = Job.State.CANCELLED, timezone.now(), None, GREW
+        job.save()
 
 
 def read_anyway(person: Person, series: Series) -> Job | None:

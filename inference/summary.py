@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from django.db.models import Case, Value, When
+
 from inference.models import Finding, Reading
 from scans.models import Study
 
 
 def show_reading(study: Study, reading: Reading) -> None:
-    """Copy the sums of a reading to its study, so that the worklist needs one table."""
+    """Copy the sums of a reading to its study, so that the worklist needs one table.
+
+    A study to which images came meanwhile stays open: it will be read again as a whole.
+    """
     findings = list(reading.findings.order_by("-malignancy", "number"))
+    arriving = When(status=Study.Status.RECEIVED, then=Value(Study.Status.RECEIVED))
     Study.objects.filter(pk=study.pk).update(
-        status=Study.Status.READY,
+        status=Case(arriving, default=Value(Study.Status.READY)),
         reason="",
         stage="",
         progress=1,

@@ -242,3 +242,38 @@ def test_nothing_is_read_again_once_the_report_is_signed(planned: Job, radiologi
     planned.refresh_from_db()
     with pytest.raises(Conflict, match="signed"):
         jobs.read_anyway(radiologist, planned.volume.series)
+
+
+def more_images(site: Site, technician: Person) -> Study:
+    """The study of `planned` gets one slice more."""
+    return send(site, technician, chest(65)[64:])
+
+
+def test_a_result_that_comes_while_images_arrive_does_not_call_the_study_ready(
+    planned: Job, site: Site, technician: Person
+) -> None:
+    job = jobs.claim_next()
+    assert job is not None
+    more_images(site, technician)
+    results.write(job, SAID, built(job))
+
+    assert Study.objects.get().status == "received"
+    assert Job.objects.get().state == "done"
+
+
+def test_a_job_for_an_incomplete_volume_gives_way_to_the_one_for_the_whole(
+    planned: Job, site: Site, technician: Person
+) -> None:
+    old = jobs.claim_next()
+    assert old is not None
+    study = more_images(site, technician)
+    complete_study(study)
+    new = jobs.plan(study, Volume.objects.order_by("-id")[0])
+
+    assert new is not None
+    with pytest.raises(jobs.LeaseLostError):
+        results.write(old, SAID, built(old))
+    old.refresh_from_db()
+    assert (old.state, new.state) == ("cancelled", "queued")
+    assert "More images" in old.reason
+    assert Study.objects.get().status == "waiting"

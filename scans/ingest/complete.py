@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from accounts.permissions import require_role
@@ -47,6 +47,10 @@ PATIENCE = timedelta(minutes=10)
 
 NO_VOLUME = {"E_GEOM", "E_MIXED", "E_RESCALE", "E_MODALITY", "E_MULTIFRAME"}
 """After these no volume is built; after any other refusal one is, to be looked at and read on request."""
+UNEXPECTED = Refused(
+    "UNEXPECTED",
+    "The images could not be put together because of an unexpected error. Tell the administrator.",
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,8 @@ def _hand_out(pk: UUID) -> int:
 
 def complete_study(study: Study) -> None:
     """Build and check the series of a study, choose the one to read, and ask for its reading."""
+    if study.status != Study.Status.RECEIVED:
+        return  # the message came twice: what became of the study since then stands
     seen = study.last_instance_at
     checked = [_check(series) for series in study.series.filter(instance_count__gt=0)]
     chosen, sentence = choose_series([one.candidate for one in checked])
@@ -132,9 +138,14 @@ def _volume(
 ) -> tuple[Volume | None, tuple[Check, ...]]:
     try:
         built = build(instances, headers)
+        return keep(series, built), check_volume(built, find_lungs(built.hu, built.geometry))
     except Refused as refused:
         return None, (as_check(refused),)
-    return keep(series, built), check_volume(built, find_lungs(built.hu, built.geometry))
+    except (DatabaseError, OSError):
+        raise  # passes by itself: the study is handed out again
+    except Exception:
+        logger.exception("series %s makes no volume", series.pk)
+        return None, (as_check(UNEXPECTED),)
 
 
 def _ask_for_reading(study: Study, series: Series, volume: Volume) -> None:

@@ -166,3 +166,30 @@ def test_real_series_are_read_or_refused_as_they_should(
     study.refresh_from_db()
     assert study.status == status, study.reason
     assert words in study.reason
+
+
+def test_a_message_that_comes_twice_does_not_read_a_settled_study_again(
+    site: Site, technician: Person
+) -> None:
+    study = send(site, technician, chest())
+    complete_study(study)
+    Study.objects.update(status="failed")
+    complete_study(Study.objects.get())
+
+    assert Study.objects.get().status == "failed"
+    assert promised() == ["inference.tasks.plan_reading"]
+
+
+def test_a_series_that_breaks_the_checks_does_not_hold_the_study_for_ever(
+    site: Site, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("scans.ingest.complete.find_lungs", broken)
+    study = send(site, technician, chest())
+    complete_study(study)
+
+    study.refresh_from_db()
+    assert (study.status, study.series.get().checks[-1]["code"]) == ("not_read", "UNEXPECTED")
+    assert "administrator" in study.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -43,8 +44,12 @@ def members(file: BinaryIO) -> Iterator[Iterator[bytes] | Refusal]:
     """
     try:
         archive = zipfile.ZipFile(file)
-        infos = [info for info in archive.infolist() if not info.is_dir() and not _litter(info.filename)]
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        infos = [
+            info
+            for info in archive.infolist()
+            if not info.filename.endswith("/") and not _litter(info.filename)
+        ]
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise ArchiveRefused("BAD_ZIP", "The zip file is damaged. Pack it again and send it.") from error
     _require_sane(infos)
     for info in infos:
@@ -75,7 +80,7 @@ def _require_sane(infos: list[zipfile.ZipInfo]) -> None:
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes] | Refusal:
     path = PurePosixPath(info.filename.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+    if path.is_absolute() or ".." in path.parts or not path.parts or ":" in path.parts[0]:
         return Refusal("ZIP_PATH", "The name of this file points outside the zip file. It was not unpacked.")
     if info.flag_bits & 0x1:
         return Refusal("ZIP_ENCRYPTED", "The file is encrypted. Pack it without a password.")
@@ -90,5 +95,5 @@ def _chunks(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
             while left > 0 and (chunk := member.read(min(CHUNK, left))):
                 left -= len(chunk)
                 yield chunk
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, OSError):
         return

@@ -55,6 +55,7 @@ def test_each_member_of_a_zip_has_its_outcome(site: Site, technician: Person) ->
         ("a damaged zip", packed({"1.dcm": ct_image()})[:-40], "BAD_ZIP"),
         ("a path that climbs out", packed({"../../etc/passwd": b"x"}), "ZIP_PATH"),
         ("a Windows path that climbs out", packed({"..\\..\\boot.ini": b"x"}), "ZIP_PATH"),
+        ("a name that is none", packed({".": b"x"}), "ZIP_PATH"),
         ("an absolute path", packed({"/etc/passwd": b"x"}), "ZIP_PATH"),
     ],
 )

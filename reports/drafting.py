@@ -21,14 +21,20 @@ MASS_MM = 30.0  # above this a nodule is called a mass (CLINICAL, glossary)
 
 
 def draft_texts(facts: StudyFacts) -> dict[str, str]:
-    """The text of each section of a new draft."""
+    """The text of each section of a new draft.
+
+    That there is no nodule is only said once the study was read and every finding rejected; before that
+    findings and impression stay empty, and an empty impression is not signed.
+    """
     kept = [nodule for nodule in facts.nodules if nodule.is_kept]
+    settled = bool(facts.software.get("read")) and not any(one.is_undecided for one in facts.nodules)
+    told = bool(kept) or settled
     return {
         "indication": indication(facts.description, facts.indication, facts.risk),
         "comparison": comparison(facts.priors),
         "technique": technique(facts),
-        "findings": findings(kept, facts.software),
-        "impression": impression(kept),
+        "findings": findings(kept, facts.software) if told else refusal_line(facts.software),
+        "impression": impression(kept) if told else "",
         "recommendation": RECOMMENDATION,
     }
 
@@ -158,9 +164,11 @@ def tenths(value: float) -> str:
 
 
 def percent(probability: float) -> str:
-    """One decimal; below a tenth of a percent no false precision (CLINICAL 1.1)."""
+    """One decimal; below a tenth of a percent no false precision (CLINICAL 1.1), and nothing made certain."""
     if 0 <= probability < 0.001:
         return "< 0.1 %"
+    if 0.9995 <= probability < 1:
+        return "> 99.9 %"
     return f"{(Decimal(str(probability)) * 100).quantize(Decimal('0.1'), ROUND_HALF_UP)} %"
 
 

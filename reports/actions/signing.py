@@ -10,7 +10,7 @@ from core.problems import Conflict, UserError
 from reports.actions.drafts import require_revision
 from reports.actions.guards import check_password, lock_open_study, lock_report, require_radiologist
 from reports.models import Report, ReportVersion
-from reports.nodules import nodules_of
+from reports.nodules import newest_reading, nodules_of
 from scans.models import Study
 
 REQUIRED = ("comparison", "impression")
@@ -60,6 +60,12 @@ def _require_whole(study: Study, version: ReportVersion) -> None:
     empty = [section for section in REQUIRED if not getattr(version, section).strip()]
     if empty:
         raise UserError("sections_empty", f"Fill in {' and '.join(empty)} before signing.")
+    reading = newest_reading(study)
+    if version.software.get("reading") != (str(reading.pk) if reading else None):
+        raise Conflict(
+            "reading_replaced",
+            "The study was read again after this text was saved. Check the text, save, and sign.",
+        )
     if [nodule.record() for nodule in nodules] != version.nodules:
         raise Conflict(
             "decisions_changed",

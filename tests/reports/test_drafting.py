@@ -80,7 +80,14 @@ def test_tenths_are_rounded_half_up(value, shown):
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.0, "< 0.1 %"), (0.0009, "< 0.1 %"), (0.62, "62.0 %"), (1.0, "100.0 %"), (0.0725, "7.3 %")],
+    [
+        (0.0, "< 0.1 %"),
+        (0.0009, "< 0.1 %"),
+        (0.62, "62.0 %"),
+        (1.0, "100.0 %"),
+        (0.9996, "> 99.9 %"),
+        (0.0725, "7.3 %"),
+    ],
 )
 def test_probabilities_show_one_decimal(value, shown):
     assert drafting.percent(value) == shown

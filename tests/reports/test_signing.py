@@ -19,7 +19,7 @@ from reports.actions import (
     sign,
 )
 from reports.models import ReportVersion
-from tests.factories import PASSWORD, PersonFactory, ReportFactory, StudyFactory
+from tests.factories import PASSWORD, PersonFactory, ReadingFactory, ReportFactory, StudyFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -212,3 +212,24 @@ def test_a_draft_takes_no_addendum_and_an_addendum_says_something(radiologist, d
         add_addendum(radiologist, decided, text="More.", password=PASSWORD)
     with pytest.raises(UserError):
         add_addendum(radiologist, decided, text="  ", password=PASSWORD)
+
+
+def test_a_text_from_before_the_reading_is_not_signed(radiologist, site):
+    study = StudyFactory(site=site, not_read=True)
+    report = open_draft(radiologist, study)
+    save_draft(radiologist, report, revision=1, texts={"impression": "Nothing."})
+    ReadingFactory(study=study, findings=0)
+    with pytest.raises(Conflict, match="read again"):
+        sign(radiologist, report, revision=2, password=PASSWORD)
+    save_draft(radiologist, report, revision=2, texts={})
+    assert sign(radiologist, report, revision=3, password=PASSWORD).state == "final"
+
+
+def test_a_draft_says_nothing_negative_before_all_findings_are_decided(radiologist, study):
+    version = open_draft(radiologist, study).versions.get()
+    assert (version.findings, version.impression) == ("", "")
+
+
+def test_a_draft_of_a_study_that_nobody_read_claims_nothing(radiologist, site):
+    version = open_draft(radiologist, StudyFactory(site=site, not_read=True)).versions.get()
+    assert (version.findings, version.impression) == ("", "")

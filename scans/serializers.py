@@ -7,8 +7,14 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from core.querysets import STAFF_ROLES
 from patients.serializers import PatientBriefSerializer
 from scans.models import Series, Study
+
+FOR_STAFF: dict[str, Any] = {
+    "scan_probability": None, "finding_count": None, "lead_finding": "", "series_choice": "",
+    "reason": "", "warnings": [],
+}  # fmt: skip
 
 
 class CheckSerializer(serializers.Serializer[dict[str, Any]]):
@@ -52,6 +58,13 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "warnings",
         ]
         read_only_fields = fields
+
+    def to_representation(self, study: Study) -> dict[str, Any]:
+        """A referrer reads reports, not what the networks said."""
+        shown: dict[str, Any] = super().to_representation(study)
+        if self.context["request"].user.has_role(study.site_id, *STAFF_ROLES):
+            return shown
+        return {**shown, **FOR_STAFF}
 
     @extend_schema_field(CheckSerializer(many=True))
     def get_warnings(self, study: Study) -> list[dict[str, Any]]:

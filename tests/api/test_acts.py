@@ -216,6 +216,8 @@ def test_a_referrer_reads_final_reports_and_nothing_behind_them(api_of, referrer
     assert api.get(f"/api/v1/reports/{final.pk}/").json()["version"]["comparison"] == "None available."
     assert api.get(f"/api/v1/reports/{final.pk}/pdf/").content.startswith(b"%PDF")
     assert api.get(f"/api/v1/reports/{draft.pk}/").status_code == 404
+    seen = api.get(f"/api/v1/studies/{final.study_id}/").json()
+    assert (seen["scan_probability"], seen["finding_count"], seen["lead_finding"]) == (None, None, "")
     for room in ("findings", "jobs", "readings", "series", "decisions"):
         assert api.get(f"/api/v1/{room}/").json()["results"] == []
     assert api.get(f"/api/v1/studies/{final.study_id}/nodules/").status_code == 404

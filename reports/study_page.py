@@ -143,7 +143,11 @@ def viewer_part(study: Study, nodules: list[Nodule], asked: UUID | None) -> dict
     series = _series_shown(study, asked)
     if series is None or not series.instance_count:
         return None
-    volume = _volume_of(study, series)
+    home = _volume_of_findings(study)
+    volume = (
+        home if home is not None and home.series_id == series.pk else series.volumes.order_by("-id").first()
+    )
+    at_home = volume is not None and volume == home
     return {
         "series": str(series.pk),
         "slices": reverse("slice", args=[series.pk, 0]).removesuffix("0/"),
@@ -153,7 +157,8 @@ def viewer_part(study: Study, nodules: list[Nodule], asked: UUID | None) -> dict
         "title": f"Series {series.series_number if series.series_number is not None else '–'}",
         "description": series.description,
         "modality": series.modality,
-        "findings": _places(nodules, volume),
+        "may_mark": at_home,
+        "findings": _places(nodules, volume) if at_home else [],
         **(_placement(volume) if volume else {}),
     }
 
@@ -168,15 +173,10 @@ def _series_shown(study: Study, asked: UUID | None) -> Series | None:
     return max(images, key=lambda one: (one.modality == "CT", one.instance_count), default=None)
 
 
-def _volume_of(study: Study, series: Series) -> Volume | None:
-    """The volume in which the findings lie, where it belongs to the series; else its newest."""
+def _volume_of_findings(study: Study) -> Volume | None:
+    """The volume whose slices findings and decisions name; on another series these numbers mean nothing."""
     reading = newest_reading(study)
-    if reading is not None and reading.volume.series_id == series.pk:
-        return reading.volume
-    shown = volume_shown(study)
-    if shown is not None and shown.series_id == series.pk:
-        return shown
-    return series.volumes.order_by("-id").first()
+    return reading.volume if reading is not None else volume_shown(study)
 
 
 def _placement(volume: Volume) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from reports import actions, study_page
 from reports.forms import AddNoduleForm, DecisionForm
 from reports.models import Decision
 from reports.nodules import nodules_of
-from reports.views.study import study_of
+from reports.views.study import series_asked, study_of
 from scans.models import Study
 
 
@@ -86,6 +86,6 @@ def _answer(request: PersonRequest, study_id: UUID) -> HttpResponse:
     findings = study_page.findings_part(request.user, study)
     nodules = findings["nodules"]
     report = study_page.report_part(request.user, study, nodules=nodules)
-    viewer = study_page.viewer_part(study, nodules, None)
+    viewer = study_page.viewer_part(study, nodules, series_asked(request.headers.get("HX-Current-URL", "")))
     context = {**report, **findings, "places": viewer["findings"] if viewer else []}
     return render(request, "reports/decided.html", context)

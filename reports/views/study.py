@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from django.core.files.storage import default_storage
@@ -61,7 +62,7 @@ def show(request: PersonRequest, pk: UUID) -> HttpResponse:
         **study_page.machine_part(person, study),
         **findings,
         **study_page.report_part(person, study, nodules=nodules),
-        "viewer": study_page.viewer_part(study, nodules, _asked(request)),
+        "viewer": study_page.viewer_part(study, nodules, series_asked(request.get_full_path())),
         "add_form": AddNoduleForm(),
         "priors": Study.objects.visible_to(person).others_of_the_patient(study)[:5],
         "shortcuts": SHORTCUTS,
@@ -69,9 +70,10 @@ def show(request: PersonRequest, pk: UUID) -> HttpResponse:
     return render(request, "reports/study.html", context)
 
 
-def _asked(request: PersonRequest) -> UUID | None:
+def series_asked(address: str) -> UUID | None:
+    """The series that the address of a study page asks for."""
     try:
-        return UUID(request.GET.get("series", ""))
+        return UUID(parse_qs(urlsplit(address).query).get("series", [""])[0])
     except ValueError:
         return None
 

@@ -345,3 +345,21 @@ def test_a_study_that_was_read_anyway_says_so_first(site, browser):
     series = SeriesFactory(study=study, refused=True)
     ReadingFactory(study=study, volume=VolumeFactory(series=series))
     assert "Read at a radiologist&#x27;s request although the acquisition was refused" in page(browser, study)
+
+
+def test_on_another_series_no_place_of_the_findings_is_shown(browser, study):
+    """Slice numbers of findings count the slices of the series that was read, not of any other."""
+    other = VolumeFactory(series__study=study, shape=[40, 512, 512], spacing_mm=[5.0, 0.7, 0.7]).series
+    address = f"{reverse('study', args=[study.pk])}?series={other.pk}"
+    text = browser.get(address).content.decode()
+    assert '<script id="places" type="application/json">[]</script>' in text
+    assert 'data-may-add=""' in text
+
+    decided = browser.post(
+        reverse("finding-decide", args=[study.findings.first().pk]),
+        {"kind": "accept"},
+        **HTMX,
+        HTTP_HX_CURRENT_URL=f"http://testserver{address}",
+    )
+    assert '<script id="places" type="application/json">[]</script>' in decided.content.decode()
+    assert 'data-may-add="1"' in page(browser, study)

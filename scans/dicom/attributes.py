@@ -49,9 +49,10 @@ def numbers(dataset: Dataset, keyword: str) -> tuple[float, ...]:
 
 
 def integer(dataset: Dataset, keyword: str) -> int | None:
-    """A single whole number; several values count as none."""
+    """A single whole number of 32 bits (PS3.5 table 6.2-1, IS); several values count as none."""
     found = numbers(dataset, keyword)
-    return int(found[0]) if len(found) == 1 and found[0] == int(found[0]) else None
+    whole = len(found) == 1 and found[0] == int(found[0]) and -(2**31) <= found[0] < 2**31
+    return int(found[0]) if whole else None
 
 
 def date(dataset: Dataset, keyword: str) -> dt.date | None:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
+from psycopg2.errors import DeadlockDetected
 
 from scans.ingest.arrivals import Arrival, Refusal
 from scans.ingest.filing import Conflict, Drawer
@@ -44,8 +45,9 @@ def receive(site: Site, arrivals: Sequence[Arrival | Refusal]) -> list[Receipt]:
         try:
             with transaction.atomic():
                 return _file_all(site, arrivals)
-        except IntegrityError:
-            if attempt == ATTEMPTS:
+        except (IntegrityError, OperationalError) as error:
+            deadlock = isinstance(error.__cause__, DeadlockDetected)
+            if attempt == ATTEMPTS or not (deadlock or isinstance(error, IntegrityError)):
                 raise
     raise AssertionError("unreachable")
 

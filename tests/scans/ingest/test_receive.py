@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import threading
+from typing import Any
 
 import pytest
 from django.core.files.storage import default_storage
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg2.errors import DeadlockDetected
+from pydicom import dcmread
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from accounts.models import Person, Site
 from patients.models import Patient
@@ -182,3 +188,32 @@ def test_two_senders_of_one_study_do_not_lose_an_image(site: Site, technician: P
 
     assert not failures
     assert Instance.objects.count() == Series.objects.get().instance_count == 30
+
+
+def test_a_batch_that_lost_a_deadlock_is_filed_again(
+    site: Site, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file_all, tries = receive_module._file_all, []
+
+    def loses_once(*args: Any) -> Any:
+        tries.append(args)
+        if len(tries) == 1:
+            raise OperationalError from DeadlockDetected()
+        return file_all(*args)
+
+    monkeypatch.setattr(receive_module, "_file_all", loses_once)
+    batch = Batch(site, technician, Upload.Road.COMMAND)
+    batch.take(iter([ct_image()]))
+    assert [receipt.outcome for receipt in batch.finish()] == ["stored"]
+    assert len(tries) == 2
+
+
+def test_a_number_beyond_32_bits_counts_as_absent_and_stops_nobody(site: Site, technician: Person) -> None:
+    dataset, tag = dcmread(io.BytesIO(ct_image(1))), Tag("SeriesNumber")
+    dataset._dict[tag] = RawDataElement(tag, "IS", 12, b"99999999999 ", 0, False, True)
+    file = io.BytesIO()
+    dataset.save_as(file)
+    receipts = send(site, technician, file.getvalue(), ct_image(2, series="2.25.5"))
+
+    assert [receipt.outcome for receipt in receipts] == ["stored", "stored"]
+    assert set(Series.objects.values_list("series_number", flat=True)) == {None, 3}

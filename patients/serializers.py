@@ -18,10 +18,9 @@ class PatientBriefSerializer(serializers.ModelSerializer[Patient]):
 
 
 class PatientSerializer(serializers.ModelSerializer[Patient]):
-    """`site` is the code of a site; it may be left out where the person works at one site only."""
+    """Number and issuer say who it is and stay; name, birth date and sex can be put right."""
 
     site = serializers.CharField(source="site.code", read_only=True)
-    issuer = serializers.CharField(max_length=64, required=False, help_text="The site's code if left out.")
 
     class Meta:
         model = Patient
@@ -36,11 +35,18 @@ class PatientSerializer(serializers.ModelSerializer[Patient]):
             "sex",
             "created_at",
         ]
+        read_only_fields = ["issuer", "medical_record_number"]
         validators: list[object] = []  # the database says whether the number is taken, as a conflict
 
 
 class NewPatientSerializer(PatientSerializer):
+    """`site` is the code of a site; it may be left out where the person works at one site only."""
+
+    issuer = serializers.CharField(max_length=64, required=False, help_text="The site's code if left out.")
     site = serializers.CharField(required=False, write_only=True, help_text="Code of the site.")
+
+    class Meta(PatientSerializer.Meta):
+        read_only_fields: list[str] = []
 
 
 class RiskProfileSerializer(serializers.ModelSerializer[RiskProfile]):

@@ -121,7 +121,7 @@ class ReportViewSet(ReadOnlyRows):
         report = self.get_object()
         texts = given(SaveDraftSerializer, request)
         version = actions.save_draft(person_of(request), report, revision=texts.pop("revision"), texts=texts)
-        return Response(VersionSerializer(version).data)
+        return Response(VersionSerializer(version, context=self.get_serializer_context()).data)
 
     @extend_schema(responses=TextsSerializer)
     @action(detail=True)
@@ -150,7 +150,7 @@ class ReportViewSet(ReadOnlyRows):
         """Every saved state of the text, newest first."""
         seen: QuerySet[ReportVersion] = ReportVersion.objects.visible_to(person_of(request))
         found = seen.filter(report=self.get_object()).select_related("person").order_by("-revision")
-        return Response(VersionSerializer(found, many=True).data)
+        return Response(VersionSerializer(found, many=True, context=self.get_serializer_context()).data)
 
     @extend_schema(responses={(200, "application/pdf"): OpenApiTypes.BINARY})
     @action(detail=True, renderer_classes=[JSONRenderer, PdfRenderer])

@@ -7,9 +7,12 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.serializers import PersonSerializer
+from core.querysets import STAFF_ROLES
 from inference.models import Finding
 from reports.actions import edited_by_other
 from reports.models import Addendum, Decision, Report, ReportVersion
+
+SCORES = ("scan_probability", "confidence")
 
 
 def _axis() -> serializers.FloatField:
@@ -102,6 +105,15 @@ class VersionSerializer(serializers.ModelSerializer[ReportVersion]):
         fields = ["revision", "person", "created_at", *ReportVersion.SECTIONS, "nodules", "software"]
         read_only_fields = fields
 
+    def to_representation(self, version: ReportVersion) -> dict[str, Any]:
+        """A referrer gets what the printed report says: no rejected marks, no score of the scan."""
+        shown: dict[str, Any] = super().to_representation(version)
+        if self.context["request"].user.has_role(version.site_id, *STAFF_ROLES):
+            return shown
+        kept = [one for one in version.nodules if one.get("status") != "rejected"]
+        software = {name: value for name, value in version.software.items() if name not in SCORES}
+        return {**shown, "nodules": kept, "software": software}
+
 
 class AddendumSerializer(serializers.ModelSerializer[Addendum]):
     person = PersonSerializer(read_only=True)
@@ -152,7 +164,7 @@ class ReportWithTextSerializer(ReportSerializer):
         """The signed version of a final report, else the newest."""
         versions = report.versions.select_related("person")
         chosen = versions.get(pk=report.final_version_id) if report.final_version_id else versions.latest()
-        return VersionSerializer(chosen).data  # type: ignore[return-value]
+        return VersionSerializer(chosen, context=self.context).data  # type: ignore[return-value]
 
 
 class OpenDraftSerializer(serializers.Serializer[dict[str, Any]]):

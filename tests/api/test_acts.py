@@ -275,3 +275,26 @@ def test_patients_are_searched_and_risk_profiles_kept(api, site):
     assert (made.status_code, made.json()["pack_years"]) == (201, 30.0)
     assert made.json()["stated_to"] == "Radiologist North"
     assert len(api.get(url).json()) == 1
+
+
+def test_a_referrer_gets_no_rejected_marks_and_no_scores(api, api_of, referrer, study):
+    first, *others = study.findings.all()
+    api.post("/api/v1/decisions/", {"finding": str(first.pk), "kind": "accept"})
+    for other in others:
+        api.post("/api/v1/decisions/", {"finding": str(other.pk), "kind": "reject", "reason": "vessel"})
+    report = api.post("/api/v1/reports/", {"study": str(study.pk)}).json()
+    url = f"/api/v1/reports/{report['id']}/"
+    api.post(f"{url}sign/", {"revision": 1, "password": PASSWORD})
+    assert len(api.get(url).json()["version"]["nodules"]) == 3
+    seen = [api_of(referrer).get(url).json()["version"], *api_of(referrer).get(f"{url}versions/").json()]
+    for version in seen:
+        assert [nodule["status"] for nodule in version["nodules"]] == ["accepted"]
+        assert "scan_probability" not in version["software"]
+
+
+def test_the_number_of_a_patient_and_its_issuer_stay(api, site):
+    patient = PatientFactory(site=site)
+    number = patient.medical_record_number
+    said = {"medical_record_number": "OTHER", "issuer": "elsewhere", "sex": "M"}
+    changed = api.patch(f"/api/v1/patients/{patient.pk}/", said).json()
+    assert (changed["medical_record_number"], changed["issuer"], changed["sex"]) == (number, "north", "M")

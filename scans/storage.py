@@ -29,6 +29,7 @@ class ContentStorage(FileSystemStorage):
         target = Path(self.path(name))
         if target.exists():
             return name
+        made = [folder for folder in target.parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, partial = tempfile.mkstemp(dir=target.parent, prefix=".partial-")
         try:
@@ -41,7 +42,8 @@ class ContentStorage(FileSystemStorage):
         except BaseException:
             Path(partial).unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
+        for folder in (target.parent, *(one.parent for one in made)):
+            _sync_folder(folder)
         return name
 
 

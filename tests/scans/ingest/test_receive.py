@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -217,3 +218,15 @@ def test_a_number_beyond_32_bits_counts_as_absent_and_stops_nobody(site: Site, t
 
     assert [receipt.outcome for receipt in receipts] == ["stored", "stored"]
     assert set(Series.objects.values_list("series_number", flat=True)) == {None, 3}
+
+
+def test_new_folders_of_the_storage_are_durable_too(
+    site: Site, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr("scans.storage._sync_folder", synced.append)
+    (receipt,) = send(site, technician, ct_image())
+
+    assert receipt.instance is not None
+    folder = Path(default_storage.path(content_name("instances", receipt.instance.sha256))).parent
+    assert {folder, folder.parent, folder.parent.parent, folder.parent.parent.parent} <= set(synced)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from django.db.models import Exists, OuterRef
+
 from inference.models import Reading
 from patients.models import RiskProfile
 from reports.nodules import Nodule, newest_reading, nodules_of, volume_shown
@@ -23,7 +25,7 @@ class StudyFacts:
 
     Attributes
     ----------
-    priors : days of the patient's earlier studies, newest first.
+    priors : days of the patient's earlier CT studies, newest first.
     software : what stands in `ReportVersion.software`, see `software_of`.
     """
 
@@ -105,6 +107,7 @@ def marks_of(nodules: list[Nodule]) -> dict[str, int]:
 
 def _priors(study: Study) -> list[date]:
     earlier = Study.objects.others_of_the_patient(study).filter(started_at__isnull=False)
+    earlier = earlier.filter(Exists(Series.objects.filter(study=OuterRef("pk"), modality="CT")))
     if study.started_at is not None:
         earlier = earlier.filter(started_at__lt=study.started_at)
     days = earlier.values_list("started_at", flat=True)[:PRIORS_NAMED]

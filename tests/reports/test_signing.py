@@ -19,7 +19,14 @@ from reports.actions import (
     sign,
 )
 from reports.models import ReportVersion
-from tests.factories import PASSWORD, PersonFactory, ReadingFactory, ReportFactory, StudyFactory
+from tests.factories import (
+    PASSWORD,
+    PersonFactory,
+    ReadingFactory,
+    ReportFactory,
+    SeriesFactory,
+    StudyFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -233,3 +240,11 @@ def test_a_draft_says_nothing_negative_before_all_findings_are_decided(radiologi
 def test_a_draft_of_a_study_that_nobody_read_claims_nothing(radiologist, site):
     version = open_draft(radiologist, StudyFactory(site=site, not_read=True)).versions.get()
     assert (version.findings, version.impression) == ("", "")
+
+
+def test_only_earlier_ct_studies_are_named_for_comparison(radiologist, study):
+    for month, modality in ((1, "CT"), (2, "MR")):
+        moment = dt.datetime(2025, month, 10, tzinfo=dt.UTC)
+        earlier = StudyFactory(site=study.site, patient=study.patient, started_at=moment)
+        SeriesFactory(study=earlier, modality=modality)
+    assert open_draft(radiologist, study).versions.get().comparison == "CT of 10 Jan 2025."

@@ -9,9 +9,9 @@ from core.identifiers import uuid7
 
 def test_keys_sort_by_the_time_of_their_making() -> None:
     keys = []
-    for _ in range(5):
+    for _ in range(200):
         keys.append(uuid7())
-        time.sleep(0.002)
+        time.sleep(0.00001)
 
     assert keys == sorted(keys)
 

@@ -160,7 +160,7 @@ def _again_or_failed(job: Job, reason: str) -> None:
     if job.attempt >= MOST_ATTEMPTS:
         job.state, job.ended_at = Job.State.FAILED, timezone.now()
         job.save()
-        _show(job, Study.Status.FAILED)
+        _show_without(job, Study.Status.FAILED)
         return
     job.state, job.stage, job.progress = Job.State.QUEUED, "", 0
     job.save()
@@ -197,7 +197,7 @@ def cancel(person: Person, job: Job) -> Job:
     row.state, row.ended_at, row.lease = Job.State.CANCELLED, timezone.now(), None
     row.reason = f"Cancelled by {person}."
     row.save()
-    _show(row, Study.Status.NOT_READ)
+    _show_without(row, Study.Status.NOT_READ)
     return row
 
 
@@ -257,3 +257,12 @@ def _show(job: Job, status: Study.Status) -> None:
     Study.objects.filter(pk=job.study_id).update(
         status=status, stage=job.stage, progress=job.progress, reason=reason
     )
+
+
+def _show_without(job: Job, status: Study.Status) -> None:
+    """A job ended without a result: the study shows its last reading if it has one, else the status."""
+    earlier = Reading.objects.filter(study=job.study_id).order_by("-id").first()
+    if earlier is None:
+        _show(job, status)
+    else:
+        show_reading(job.study, earlier)

@@ -277,3 +277,18 @@ def test_a_job_for_an_incomplete_volume_gives_way_to_the_one_for_the_whole(
     assert (old.state, new.state) == ("cancelled", "queued")
     assert "More images" in old.reason
     assert Study.objects.get().status == "waiting"
+
+
+def test_a_cancelled_second_job_leaves_the_reading_that_is_there(planned: Job, technician: Person) -> None:
+    job = jobs.claim_next()
+    assert job is not None
+    results.write(job, SAID, built(job))
+    second = JobFactory(
+        study=planned.study,
+        site=planned.site,
+        volume=VolumeFactory(series=SeriesFactory(study=planned.study)),
+    )
+    jobs.cancel(technician, second)
+
+    study = Study.objects.get(pk=planned.study.pk)
+    assert (study.status, study.finding_count) == ("ready", 2)

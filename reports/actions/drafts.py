@@ -45,8 +45,13 @@ def edited_by_other(report: Report, person: Person) -> Person | None:
     return report.editing_by if timezone.now() - report.editing_at < EDITING_SHOWS else None
 
 
-def save_draft(person: Person, report: Report, *, revision: int, texts: Mapping[str, str]) -> ReportVersion:
+def save_draft(
+    person: Person, report: Report, *, revision: int, texts: Mapping[str, str], checked: bool = True
+) -> ReportVersion:
     """Save the text as a new version; sections that are not given stay as they were.
+
+    `checked`: the person holds the text against the decisions as they stand now. A text that saved itself was
+    not checked: it keeps the decisions it was last held against, so that a later change of them still shows.
 
     Raises
     ------
@@ -58,7 +63,7 @@ def save_draft(person: Person, report: Report, *, revision: int, texts: Mapping[
         study = lock_open_study(report.study_id)
         report = lock_report(report)
         before = require_revision(report, revision)
-        version = _write(report, person, {**texts_of(before), **texts}, before)
+        version = _write(report, person, {**texts_of(before), **texts}, before, checked)
         _mark(report, person)
         begin_review(study)
     return version
@@ -87,7 +92,11 @@ def require_revision(report: Report, revision: int) -> ReportVersion:
 
 
 def _write(
-    report: Report, person: Person, texts: Mapping[str, str], before: ReportVersion | None = None
+    report: Report,
+    person: Person,
+    texts: Mapping[str, str],
+    before: ReportVersion | None = None,
+    checked: bool = True,
 ) -> ReportVersion:
     """Append a version with the nodules and hashes as they stand now; an unchanged one is not repeated."""
     facts = facts_of(report.study)
@@ -100,6 +109,8 @@ def _write(
         software=dict(facts.software),
         **texts,
     )
+    if before is not None and not checked:
+        version.nodules, version.software = before.nodules, before.software
     if before is not None and _says_the_same(before, version):
         return before
     version.save()

@@ -50,7 +50,11 @@ def save(request: PersonRequest, pk: UUID) -> HttpResponse:
     by_script = "application/json" in request.headers.get("Accept", "")
     try:
         version = actions.save_draft(
-            request.user, report, revision=form.cleaned_data["revision"], texts=form.texts()
+            request.user,
+            report,
+            revision=form.cleaned_data["revision"],
+            texts=form.texts(),
+            checked="by_itself" not in request.POST,
         )
     except UserError as error:
         if not by_script:

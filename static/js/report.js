@@ -19,40 +19,45 @@ function touch() {
   dirty = true;
   say("draft · not saved yet");
   clearTimeout(timer);
-  if (!blocked) timer = window.setTimeout(save, PAUSE_MS);
+  if (!blocked) timer = window.setTimeout(() => save(false), PAUSE_MS);
 }
 
-/** Saves what is there; true once the server holds it. */
-async function save() {
+/**
+ * Saves what is there; true once the server holds it.
+ * @param {boolean} checked the reader holds the text against the decisions; a text that saves itself is not checked
+ */
+async function save(checked = true) {
   clearTimeout(timer);
   if (saving) await saving;
   if (!form() || blocked) return false;
-  saving = sendText(form());
+  saving = sendText(form(), checked);
   const done = await saving;
   saving = null;
   return done;
 }
 
-async function sendText(report) {
+async function sendText(report, checked) {
   dirty = false;
+  const text = new FormData(report);
+  if (!checked) text.set("by_itself", "1");
   say("draft · saving …");
   try {
-    const answer = await fetch(report.action, { method: "POST", body: new FormData(report), headers: { Accept: "application/json" } });
+    const answer = await fetch(report.action, { method: "POST", body: text, headers: { Accept: "application/json" } });
     const body = await answer.json().catch(() => ({}));
-    if (answer.ok) return saved(body);
+    if (answer.ok) return saved(body, checked);
     return refused(answer.status, body.detail);
   } catch {
     dirty = true;
     say("draft · not saved: no connection");
-    timer = window.setTimeout(save, PAUSE_MS * 4);
+    timer = window.setTimeout(() => save(checked), PAUSE_MS * 4);
     return false;
   }
 }
 
-function saved(body) {
+function saved(body, checked) {
   revision(body.revision);
   if (!dirty) say(`draft · saved ${body.saved_at}`);
-  document.getElementById("report-stale")?.replaceChildren();
+  if (checked) document.getElementById("report-stale")?.replaceChildren();
   return true;
 }
 
@@ -88,7 +93,7 @@ async function redraft(address) {
 }
 
 async function sign() {
-  if ((dirty || saving) && !(await save())) return;
+  if ((dirty || saving) && !(await save(false))) return;
   openDialog("sign-dialog");
 }
 

@@ -172,6 +172,13 @@ def test_text_older_than_the_decisions_is_not_signed(radiologist, study, decided
     assert sign(radiologist, decided, revision=2, password=PASSWORD).state == "final"
 
 
+def test_a_text_that_saved_itself_does_not_count_as_checked(radiologist, study, decided):
+    decide(radiologist, study.findings.get(number=2), kind="accept")
+    save_draft(radiologist, decided, revision=1, texts={"impression": "A comma, more."}, checked=False)
+    with pytest.raises(Conflict, match="Decisions changed"):
+        sign(radiologist, decided, revision=2, password=PASSWORD)
+
+
 @pytest.mark.parametrize("status", ["received", "waiting", "reading"])
 def test_nothing_is_signed_while_the_networks_read(radiologist, study, decided, status):
     study.status = status

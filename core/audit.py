@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
@@ -128,7 +129,12 @@ def _record_look(request: HttpRequest, response: HttpResponseBase) -> None:
 
 
 def _address(request: HttpRequest | None) -> str | None:
-    return request.META.get("REMOTE_ADDR") or None if request is not None else None
+    """Where the request came from; nothing where a header made up something that is no address."""
+    stated = request.META.get("REMOTE_ADDR", "") if request is not None else ""
+    try:
+        return str(ip_address(stated))
+    except ValueError:
+        return None
 
 
 def _audited(sender: type[models.Model]) -> bool:

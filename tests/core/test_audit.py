@@ -19,9 +19,11 @@ from tests.factories import PASSWORD, PatientFactory
 pytestmark = pytest.mark.django_db
 
 
-def answer(person: Person, view: Callable[..., HttpResponse], status: int = 200) -> None:
+def answer(
+    person: Person, view: Callable[..., HttpResponse], status: int = 200, address: str = "192.0.2.7"
+) -> None:
     """Let a person ask for a view through the middleware."""
-    request: HttpRequest = RequestFactory().get("/patients/7/")
+    request: HttpRequest = RequestFactory(REMOTE_ADDR=address).get("/patients/7/")
     request.user = person
     request.resolver_match = ResolverMatch(view, (), {"pk": "7"}, "patient", route="patients/<pk>/")
     AuditMiddleware(lambda _: HttpResponse(status=status))(request)
@@ -53,6 +55,16 @@ def test_only_a_view_that_says_why_is_left_out(technician: Person) -> None:
     assert not AuditEntry.objects.filter(action="view").exists()
     with pytest.raises(ValueError, match="which other entry"):
         audit_exempt("")
+
+
+@pytest.mark.parametrize(
+    ("stated", "kept"),
+    [("192.0.2.7", "192.0.2.7"), ("2001:db8::7", "2001:db8::7"), ("unknown", None), ("", None)],
+)
+def test_an_address_that_is_none_is_not_recorded(technician: Person, stated: str, kept: str | None) -> None:
+    answer(technician, a_new_page, address=stated)
+
+    assert AuditEntry.objects.get(action="view").address == kept
 
 
 def test_every_change_of_a_row_of_a_site_is_recorded(site: Site) -> None:

@@ -14,6 +14,7 @@ from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.core.cache import cache
 from django.db import models
 from django.db.models.signals import post_delete, post_save
 from django.http import HttpRequest
@@ -38,6 +39,19 @@ def audit_exempt(reason: str) -> Callable[[View], View]:
 
     def mark(view: View) -> View:
         view.audit_exempt = reason  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def audited_once_per(*, minutes: int) -> Callable[[View], View]:
+    """Record looks through a view that a page calls again and again (slices, progress) once in a while.
+
+    One entry for each person and thing in so many minutes; each look, where the cache is away.
+    """
+
+    def mark(view: View) -> View:
+        view.audited_every_s = minutes * 60  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -92,7 +106,7 @@ class AuditMiddleware:
         token = _request.set(request)
         try:
             response = self.get_response(request)
-            if _is_a_look(request):
+            if _is_a_look(request) and not _recorded_lately(request):
                 _record_look(request, response)
         finally:
             _request.reset(token)
@@ -106,6 +120,17 @@ def _is_a_look(request: HttpRequest) -> bool:
         return False
     view = getattr(match.func, "view_class", None) or getattr(match.func, "cls", None) or match.func
     return not (hasattr(view, "audit_exempt") or hasattr(match.func, "audit_exempt"))
+
+
+def _recorded_lately(request: HttpRequest) -> bool:
+    match = request.resolver_match
+    every_s = getattr(match.func, "audited_every_s", None) if match is not None else None
+    if match is None or every_s is None:
+        return False
+    person = getattr(request, "user", None)
+    thing = next(iter(match.kwargs.values()), "")
+    key = f"audited:{getattr(person, 'pk', '')}:{match.view_name}:{thing}"
+    return not cache.add(key, True, every_s)
 
 
 def _record_look(request: HttpRequest, response: HttpResponseBase) -> None:

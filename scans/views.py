@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from accounts.models import Site
 from accounts.requests import PersonRequest
 from accounts.uploading import MAY_SEND, site_for_images
-from core.audit import audit_exempt
+from core.audit import audited_once_per
 from core.pages import UNPROCESSABLE, page
 from core.problems import UserError
 from scans.dicom.refusal import Refused
@@ -25,7 +25,7 @@ SHORTCUTS = [(("Tab", "↵"), "choose files or a folder")]
 RECENT = 5
 
 
-@audit_exempt("the study page that shows them is recorded")
+@audited_once_per(minutes=10)
 @page()
 def slice_bytes(request: PersonRequest, pk: UUID, index: int) -> HttpResponse:
     """Slice `index` of a series as int16; with the volume's digest in its address it is kept for good."""

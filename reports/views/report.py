@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from accounts.requests import PersonRequest
-from core.audit import audit_exempt
+from core.audit import audited_once_per
 from core.pages import UNPROCESSABLE, is_htmx, page
 from core.problems import UserError
 from reports import actions, study_page
@@ -73,7 +73,7 @@ def redraft(request: PersonRequest, pk: UUID) -> HttpResponse:
     return JsonResponse(actions.redraft(request.user, report))
 
 
-@audit_exempt("the study page that shows it is recorded")
+@audited_once_per(minutes=10)
 @page()
 def editing(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Whether another person is at this draft."""
@@ -168,7 +168,7 @@ def show(request: PersonRequest, pk: UUID) -> HttpResponse:
     return render(request, "reports/report.html", context)
 
 
-@audit_exempt("the report that shows it is recorded")
+@audited_once_per(minutes=10)
 @page()
 def key_image(request: PersonRequest, pk: UUID, number: int) -> HttpResponseBase:
     """The picture of a nodule of this report: whoever may read the report sees it."""

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from accounts.models import Person
 from accounts.requests import PersonRequest
-from core.audit import audit_exempt
+from core.audit import audited_once_per
 from core.pages import page
 from core.querysets import STAFF_ROLES
 from inference import jobs
@@ -78,7 +78,7 @@ def series_asked(address: str) -> UUID | None:
         return None
 
 
-@audit_exempt("the study page that shows it is recorded")
+@audited_once_per(minutes=10)
 @page()
 def status(request: PersonRequest, pk: UUID) -> HttpResponse:
     """How far the machine is; once it is done the page reloads itself and stops asking."""
@@ -90,7 +90,7 @@ def status(request: PersonRequest, pk: UUID) -> HttpResponse:
     return response
 
 
-@audit_exempt("the study page that shows them is recorded")
+@audited_once_per(minutes=10)
 @page()
 def outlines(request: PersonRequest, pk: UUID) -> HttpResponse:
     """Polygons of the findings of a reading; with the reading in the query they never change."""
@@ -107,7 +107,7 @@ def outlines(request: PersonRequest, pk: UUID) -> HttpResponse:
     return response
 
 
-@audit_exempt("the page that shows it is recorded")
+@audited_once_per(minutes=10)
 @page()
 def key_image(request: PersonRequest, pk: UUID) -> HttpResponseBase:
     """The picture of a finding, as rendered when it was read."""

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from accounts.requests import PersonRequest
-from core.audit import audit_exempt
+from core.audit import audited_once_per
 from core.pages import page
 from inference.models import Finding
 from reports import presentation, worklist
@@ -77,7 +77,7 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-@audit_exempt("the worklist that shows these rows is recorded")
+@audited_once_per(minutes=10)
 @page()
 def live(request: PersonRequest) -> HttpResponse:
     """The rows that were not settled, as they are now; asked again only while one of them is open."""
@@ -93,7 +93,7 @@ def live(request: PersonRequest) -> HttpResponse:
     return render(request, "reports/worklist_live.html", context)
 
 
-@audit_exempt("the worklist that shows this row is recorded")
+@audited_once_per(minutes=10)
 @page()
 def panel(request: PersonRequest, pk: UUID) -> HttpResponse:
     """The key image and the main figures of one row."""

@@ -11,7 +11,7 @@ from django.test import Client, RequestFactory
 from django.urls import ResolverMatch
 
 from accounts.models import Person, Site
-from core.audit import AuditMiddleware, audit_exempt, covered, record
+from core.audit import AuditMiddleware, audit_exempt, audited_once_per, covered, record
 from core.models import AuditEntry
 from patients.models import Patient
 from tests.factories import PASSWORD, PatientFactory
@@ -55,6 +55,17 @@ def test_only_a_view_that_says_why_is_left_out(technician: Person) -> None:
     assert not AuditEntry.objects.filter(action="view").exists()
     with pytest.raises(ValueError, match="which other entry"):
         audit_exempt("")
+
+
+def test_what_a_page_asks_for_again_and_again_is_recorded_once_in_a_while(
+    technician: Person, radiologist: Person
+) -> None:
+    slices = audited_once_per(minutes=10)(lambda request: HttpResponse())
+    for person in (technician, technician, radiologist, technician):
+        answer(person, slices)
+
+    seen = AuditEntry.objects.filter(action="view").values_list("person_id", flat=True)
+    assert sorted(map(str, seen)) == sorted([str(technician.pk), str(radiologist.pk)])
 
 
 @pytest.mark.parametrize(

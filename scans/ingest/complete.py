@@ -45,6 +45,9 @@ logger = logging.getLogger(__name__)
 PATIENCE = timedelta(minutes=10)
 """After this a study that was handed to a worker and came to nothing is handed out again."""
 
+AFTER_SIGNATURE = (
+    "Images came after the report was signed: they are stored and not read. An addendum may be due."
+)
 NO_VOLUME = {"E_GEOM", "E_MIXED", "E_RESCALE", "E_MODALITY", "E_MULTIFRAME"}
 """After these no volume is built; after any other refusal one is, to be looked at and read on request."""
 UNEXPECTED = Refused(
@@ -110,6 +113,9 @@ def complete_study(study: Study) -> None:
         if current.last_instance_at != seen:
             logger.info("study %s grew while it was completed; it will be completed again", study.pk)
             return
+        if current.review == Study.Review.FINAL:
+            _came_too_late(current)
+            return
         current.series_choice = sentence[:500]
         if best is not None and best.volume is not None:
             _ask_for_reading(current, best.series, best.volume)
@@ -154,6 +160,12 @@ def _ask_for_reading(study: Study, series: Series, volume: Volume) -> None:
     study.status, study.reason, study.stage, study.progress = Study.Status.WAITING, "", "", 0
     study.save()
     promise("inference.tasks.plan_reading", study_id=study.pk, volume_id=volume.pk)
+
+
+def _came_too_late(study: Study) -> None:
+    """The signed report stands on what was read before; that there is more must be seen."""
+    study.status, study.reason, study.stage, study.progress = Study.Status.NOT_READ, AFTER_SIGNATURE, "", 0
+    study.save(update_fields=["status", "reason", "stage", "progress"])
 
 
 def _not_read(study: Study, checked: Sequence[Checked]) -> None:

@@ -107,6 +107,17 @@ def test_a_study_that_grew_meanwhile_is_left_for_the_next_round(site: Site, tech
     assert promised() == []
 
 
+def test_images_after_the_signature_are_stored_not_read_and_told(site: Site, technician: Person) -> None:
+    study = send(site, technician, chest())
+    Study.objects.update(review="final")
+    complete_study(study)
+
+    study.refresh_from_db()
+    assert (study.status, study.review) == ("not_read", "final")
+    assert "after the report was signed" in study.reason
+    assert promised() == []
+
+
 def test_a_quiet_study_is_handed_out_once(site: Site, technician: Person) -> None:
     study = send(site, technician, [ct_image()])
     assert complete_quiet_studies() == 0

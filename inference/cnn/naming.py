@@ -1,0 +1,26 @@
+"""What people call a task, and which network does it."""
+
+from __future__ import annotations
+
+NETWORK_OF_TASK = {
+    "detection": "candidates",
+    "reduction": "reduction",
+    "segmentation": "outline",
+    "malignancy": "malignancy",
+    "slices": "slices",
+}
+ALIASES = {
+    "detector": "detection",
+    "reducer": "reduction",
+    "segmenter": "segmentation",
+    "candidates": "detection",
+    "outline": "segmentation",
+}
+
+
+def task_named(name: str) -> str:
+    """The task that a person means; ValueError lists what there is."""
+    task = ALIASES.get(name, name)
+    if task not in NETWORK_OF_TASK:
+        raise ValueError(f"There is no task {name!r}; there are: {', '.join(NETWORK_OF_TASK)}.")
+    return task

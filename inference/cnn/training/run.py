@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import sys
 from pathlib import Path
 
@@ -35,6 +34,7 @@ def main() -> int:
     import tensorflow as tf
 
     from inference.cnn.training import tasks
+    from inference.cnn.training.config import config_for
     from inference.cnn.training.loop import Schedule, train
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
@@ -43,10 +43,9 @@ def main() -> int:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
     options.out.mkdir(parents=True, exist_ok=True)
     batch = BATCHES[options.task]
-    make = tasks.TASKS[options.task]
-    if options.trunk:
-        make = functools.partial(tasks.reduction, start=options.trunk)
-    prepared = make(options.data, batch, options.seed, options.hard)
+    files = {n: str(p) for n, p in (("trunk", options.trunk), ("hard", options.hard)) if p}
+    config = config_for(options.task, seed=options.seed, batch=batch, files=files)
+    prepared = tasks.TASKS[options.task](options.data, config, None)
     if options.start:
         prepared.model.load_weights(options.start)
     schedule = Schedule(options.minutes, batch, options.rate or RATES[options.task], options.seed)

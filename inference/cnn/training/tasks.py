@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +23,10 @@ from inference.cnn.preprocessing import (
 )
 from inference.cnn.training import detector, patches
 from inference.cnn.training.bank import Implant, implants, restored, stored
+from inference.cnn.training.config import Config
+from inference.cnn.training.prepared import Fold, Prepared
 from inference.cnn.training.sampler import Host, Sampler
 from inference.cnn.training.whole import whole_scans
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What the loop needs."""
-
-    model: keras.Model
-    make: Callable[[np.random.Generator], tuple[Any, Any]]
 
 
 def hosts(data: Path, step_mm: float, seed: int) -> list[Host]:
@@ -41,8 +34,14 @@ def hosts(data: Path, step_mm: float, seed: int) -> list[Host]:
     return [Host(scan.at(step_mm), rng) for scan in whole_scans(data, "train")]
 
 
-def bank(data: Path, seed: int, kept: Path = Path(".training")) -> list[Implant]:
-    """The nodules of the train split, made once per seed and kept in the ignored training folder."""
+def bank(data: Path, seed: int, fold: Fold | None = None) -> list[Implant]:
+    """The nodules of the train split; in cross-validation without the patients of the fold."""
+    made = _whole_bank(data, seed)
+    return [e for e in made if fold is None or fold.keeps(e.nodule_id.split("_")[0]) == "train"]
+
+
+def _whole_bank(data: Path, seed: int, kept: Path = Path(".training")) -> list[Implant]:
+    """Made once per seed and kept in the ignored training folder."""
     path = kept / f"bank-{seed}.npz"
     if path.exists():
         return restored(path)
@@ -52,65 +51,70 @@ def bank(data: Path, seed: int, kept: Path = Path(".training")) -> list[Implant]
     return made
 
 
-def mined(path: Path | None) -> dict[str, np.ndarray[Any, Any]]:
+def mined(config: Config) -> dict[str, np.ndarray[Any, Any]]:
     """False alarms of an earlier candidate network on the training scans: name -> (n, 3) voxels."""
-    if path is None or not path.exists():
+    if "hard" not in config.files:
         return {}
+    path = Path(config.files["hard"])
     return {
         name: np.asarray(points, float).reshape(-1, 3)
         for name, points in json.loads(path.read_text()).items()
     }
 
 
-def candidates(data: Path, batch: int, seed: int, hard: Path | None) -> Prepared:
-    sampler = Sampler(hosts(data, CANDIDATES_STEP_MM, seed), bank(data, seed), size=64)
-    places = mined(hard)
-    model = detector.compiled(architectures.candidates(), 1e-3)
+def candidates(data: Path, config: Config, fold: Fold | None = None) -> Prepared:
+    sampler = Sampler(hosts(data, CANDIDATES_STEP_MM, config.seed), bank(data, config.seed, fold), size=64)
+    places = mined(config)
+    model = detector.compiled(architectures.candidates(), config.rate)
     pool = detector.Pool(lambda rng: detector.one_patch(rng, sampler, places))
-    return Prepared(model, lambda rng: detector.batch(rng, pool, sampler.step, batch))
+    return Prepared(model, lambda rng: detector.batch(rng, pool, sampler.step, config.batch))
 
 
-def reduction(data: Path, batch: int, seed: int, hard: Path | None, start: Path | None = None) -> Prepared:
-    """`start`: weights of the candidate network whose trunk is taken over."""
-    sampler = Sampler(hosts(data, REDUCTION_STEP_MM, seed), bank(data, seed), size=REDUCTION_PATCH[0] + 8)
-    samples = patches.ReductionSamples(sampler, mined(hard))
+def reduction(data: Path, config: Config, fold: Fold | None = None) -> Prepared:
+    """The file `trunk`: weights of the candidate network whose trunk is taken over."""
+    sampler = Sampler(
+        hosts(data, REDUCTION_STEP_MM, config.seed),
+        bank(data, config.seed, fold),
+        size=REDUCTION_PATCH[0] + 8,
+    )
+    samples = patches.ReductionSamples(sampler, mined(config))
     model = architectures.reduction(REDUCTION_PATCH)
-    if start is not None:
+    if "trunk" in config.files:
         first = architectures.candidates()
-        first.load_weights(start)
+        first.load_weights(config.files["trunk"])
         architectures.share_trunk(first, model)
-    model.compile(_optimizer(), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
-    return Prepared(model, lambda rng: samples.batch(rng, batch))
+    model.compile(_optimizer(config), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
+    return Prepared(model, lambda rng: samples.batch(rng, config.batch))
 
 
-def _two_scales(data: Path, seed: int, size: int) -> tuple[Sampler, Sampler]:
-    nodules = bank(data, seed)
+def _two_scales(data: Path, config: Config, fold: Fold | None, size: int) -> tuple[Sampler, Sampler]:
+    nodules = bank(data, config.seed, fold)
     steps = (OUTLINE_STEP_MM, OUTLINE_COARSE_STEP_MM)
-    fine, coarse = (Sampler(hosts(data, step, seed), nodules, size=size) for step in steps)
+    fine, coarse = (Sampler(hosts(data, step, config.seed), nodules, size=size) for step in steps)
     return fine, coarse
 
 
-def outline(data: Path, batch: int, seed: int, hard: Path | None) -> Prepared:
-    samples = patches.OutlineSamples(*_two_scales(data, seed, OUTLINE_PATCH[0]))
+def outline(data: Path, config: Config, fold: Fold | None = None) -> Prepared:
+    samples = patches.OutlineSamples(*_two_scales(data, config, fold, OUTLINE_PATCH[0]))
     pool = detector.Pool(samples.one)
     model = architectures.outline(OUTLINE_PATCH)
-    model.compile(_optimizer(), patches.outline_loss, jit_compile=False)
-    return Prepared(model, lambda rng: patches.outline_batch(rng, pool.draw, batch))
+    model.compile(_optimizer(config), patches.outline_loss, jit_compile=False)
+    return Prepared(model, lambda rng: patches.outline_batch(rng, pool.draw, config.batch))
 
 
-def malignancy(data: Path, batch: int, seed: int, hard: Path | None) -> Prepared:
-    fine, coarse = _two_scales(data, seed, MALIGNANCY_PATCH[0] + 8)
-    samples = patches.MalignancySamples(fine, coarse, fine.bank, seed)
+def malignancy(data: Path, config: Config, fold: Fold | None = None) -> Prepared:
+    fine, coarse = _two_scales(data, config, fold, MALIGNANCY_PATCH[0] + 8)
+    samples = patches.MalignancySamples(fine, coarse, fine.bank, config.seed)
     model = architectures.malignancy(MALIGNANCY_PATCH, FEATURES)
-    model.compile(_optimizer(), patches.malignancy_loss, jit_compile=False)
-    return Prepared(model, lambda rng: samples.batch(rng, batch))
+    model.compile(_optimizer(config), patches.malignancy_loss, jit_compile=False)
+    return Prepared(model, lambda rng: samples.batch(rng, config.batch))
 
 
-def _optimizer() -> keras.optimizers.Optimizer:
-    return keras.optimizers.AdamW(1e-3, weight_decay=1e-3, clipnorm=5.0)
+def _optimizer(config: Config) -> keras.optimizers.Optimizer:
+    return keras.optimizers.AdamW(config.rate, weight_decay=config.weight_decay, clipnorm=5.0)
 
 
-TASKS: dict[str, Callable[[Path, int, int, Path | None], Prepared]] = {
+TASKS: dict[str, Callable[[Path, Config, Fold | None], Prepared]] = {
     "candidates": candidates,
     "reduction": reduction,
     "outline": outline,

@@ -26,7 +26,7 @@ from inference.cnn.read import read_volume
 from inference.cnn.reduction import Judged, mirrored_mean
 from inference.cnn.texture import nodule_type, solid_share
 from inference.cnn.training.bank import extended, implants
-from inference.cnn.training.figures import auc, dice, interval
+from inference.cnn.evaluation.figures import auc, dice, interval
 from inference.cnn.training.lidc import LidcNodule, lidc_nodules
 from inference.cnn.training.sampler import Host, Sampler
 from inference.cnn.training.whole import WholeScan, whole_scans

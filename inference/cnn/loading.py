@@ -8,16 +8,22 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from inference.cnn import architectures
+from inference.cnn import architectures, planar
 from inference.cnn.features import FEATURES
-from inference.cnn.preprocessing import CANDIDATES_TILE, MALIGNANCY_PATCH, OUTLINE_PATCH, REDUCTION_PATCH
+from inference.cnn.preprocessing import (
+    CANDIDATES_TILE,
+    MALIGNANCY_PATCH,
+    OUTLINE_CHANNELS,
+    OUTLINE_WINDOW,
+    REDUCTION_PATCH,
+)
 
-BATCHES = {"candidates": 1, "reduction": 16, "outline": 4, "malignancy": 16}
+BATCHES = {"candidates": 1, "reduction": 16, "outline": 32, "malignancy": 16}
 
 BUILDERS: dict[str, Callable[[], keras.Model]] = {
     "candidates": lambda: architectures.candidates(CANDIDATES_TILE),
     "reduction": lambda: architectures.reduction(REDUCTION_PATCH),
-    "outline": lambda: architectures.outline(OUTLINE_PATCH),
+    "outline": lambda: planar.outline(OUTLINE_WINDOW, OUTLINE_CHANNELS),
     "malignancy": lambda: architectures.malignancy(MALIGNANCY_PATCH, FEATURES),
 }
 

@@ -36,13 +36,16 @@ class Rating:
 def sample(hu: NDArray[np.int16], spacing_mm: Triple, found: Outlined) -> tuple[FloatArray, FloatArray]:
     """The network's two inputs for one outlined nodule."""
     at = np.argwhere(found.probability >= 0.5)
-    extent = (at.max(axis=0) - at.min(axis=0) + 1).max() * found.step_mm
+    extent = ((at.max(axis=0) - at.min(axis=0) + 1) * np.asarray(found.spacing_mm)).max()
     step = 2.0 if extent > COARSE_FROM_MM else 1.0
-    z, y, x = (float(v) for v in at.mean(axis=0) * found.step_mm + np.asarray(found.first_mm))
+    z, y, x = (float(v) for v in at.mean(axis=0) * np.asarray(found.spacing_mm) + np.asarray(found.first_mm))
     cube = patch_at(hu, spacing_mm, (z, y, x), SIZE, step)
-    first = tuple(v - SIZE // 2 * step - f for v, f in zip((z, y, x), found.first_mm, strict=True))
-    steps = (found.step_mm, found.step_mm, found.step_mm)
-    outline = sample_grid(found.probability, steps, first, (SIZE,) * 3, (step,) * 3)  # type: ignore[arg-type]
+    first = tuple(
+        v - SIZE // 2 * step - f + s
+        for v, f, s in zip((z, y, x), found.first_mm, found.spacing_mm, strict=True)
+    )
+    padded = np.pad(found.probability, 1)
+    outline = sample_grid(padded, found.spacing_mm, first, (SIZE,) * 3, (step,) * 3)  # type: ignore[arg-type]
     return malignancy_input(cube, outline), nodule_features(cube, outline >= 0.5, step)
 
 

@@ -1,4 +1,9 @@
-"""The outline of each nodule: a 3D network on a patch, mapped back onto the voxels of the volume."""
+"""The outline of each nodule: a 2.5D network on slabs of native slices, joined to one body.
+
+The network sees five slices of the scan's own pixels at a time and outlines the middle one; a nodule too
+large
+for its window, or cut off by it, is drawn again on coarser pixels and slices.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference.cnn.candidates import patch_at
 from inference.cnn.networks import Network
-from inference.cnn.preprocessing import (
-    OUTLINE_COARSE_STEP_MM,
-    OUTLINE_PATCH,
-    OUTLINE_STEP_MM,
-    outline_input,
-)
+from inference.cnn.preprocessing import OUTLINE_SLICES, OUTLINE_WINDOW, slab_input
 from inference.cnn.reduction import Judged
 from inference.cnn.resampling import sample_grid
 from scans.dicom.geometry import Triple
 
-COARSE_FROM_MM = 26.0
-SIZE = OUTLINE_PATCH[0]
+PIXEL_MM = 0.7
+FINEST_PIXEL_MM, COARSEST_PIXEL_MM = 0.45, 1.0
+FINEST_SLICE_MM, COARSEST_SLICE_MM = 0.9, 5.0
+LARGE_FROM_MM = 24.0
+LEAST_REACH_MM, MOST_SLICES = 9.0, 30
+WIDER_LOOKS = 3
+# How exactly the place is known: a standard deviation, and how many of them a piece may lie off.
+LEAST_SCALE_MM, REACH = 4.0, 2.5
+HALF = OUTLINE_SLICES // 2
 
 Mask = NDArray[np.bool_]
 FloatArray = NDArray[np.float32]
@@ -32,8 +38,9 @@ FloatArray = NDArray[np.float32]
 class Outlined:
     """A judged candidate with its outline on the volume's voxels, and the probability it came from.
 
-    `probability` is a cube of `step_mm` whose voxel 0 lies at `first_mm` (z, y, x along the array axes); it
-    is 0 outside the one piece that was taken.
+    `probability` (z, y, x) has voxels of `spacing_mm`, and its voxel 0 lies at `first_mm` (z, y, x along
+    the array
+    axes); it is 0 outside the one piece that was taken.
     """
 
     judged: Judged
@@ -41,98 +48,168 @@ class Outlined:
     mask: Mask
     probability: FloatArray
     first_mm: Triple
-    step_mm: float
+    spacing_mm: Triple
 
 
-def one_piece(probability: FloatArray, reach: float) -> FloatArray:
-    """The probability of the piece with most voxels within `reach` of the middle; zeros if there is none.
+@dataclass(frozen=True)
+class Grid:
+    """Where the network looks: `slices` planes of OUTLINE_WINDOW squared pixels, first voxel and steps in
+    mm."""
 
-    Cut at a half; fainter nodules at a third and a fifth.
+    first_mm: Triple
+    spacing_mm: Triple
+    slices: int
+
+    @property
+    def middle(self) -> NDArray[np.intp]:
+        return np.array([self.slices // 2, OUTLINE_WINDOW // 2, OUTLINE_WINDOW // 2])
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the network looks at a place: pixels so many times wider, and how far above and below."""
+
+    coarse: int
+    reach_mm: float
+
+
+def first_look(diameter_mm: float) -> Look:
+    """For the size that the candidate network tells."""
+    coarse = max(int(np.ceil(diameter_mm / LARGE_FROM_MM)), 1)
+    return Look(coarse, max(0.75 * diameter_mm + 4, LEAST_REACH_MM))
+
+
+def grid_around(spacing_mm: Triple, place: Triple, look: Look) -> Grid:
+    """The scan's own pixels and slices about a place where they are of the size that the network knows.
+
+    `look.coarse` times wider pixels; slices thinner than FINEST_SLICE_MM are taken every second, or third.
     """
-    middle = np.array(probability.shape) // 2
+    coarse = look.coarse
+    native = abs(spacing_mm[1] - spacing_mm[2]) < 0.02 * spacing_mm[1]
+    native &= FINEST_PIXEL_MM <= spacing_mm[1] <= COARSEST_PIXEL_MM
+    pixel = (spacing_mm[1] if native else PIXEL_MM) * coarse
+    stride = max(int(np.ceil(FINEST_SLICE_MM * coarse / spacing_mm[0] - 1e-6)), 1)
+    step = spacing_mm[0] * stride
+    if step > COARSEST_SLICE_MM and stride > 1:
+        step = spacing_mm[0]
+    half = int(min(np.ceil(look.reach_mm / step), MOST_SLICES))
+    z = round(place[0] / spacing_mm[0]) * spacing_mm[0] - half * step
+    corner = [p - OUTLINE_WINDOW // 2 * pixel for p in place[1:]]
+    y, x = (round(c / s) * s if native else c for c, s in zip(corner, spacing_mm[1:], strict=True))
+    return Grid((z, y, x), (step, pixel, pixel), 2 * half + 1)
+
+
+def slabs(hu: NDArray[np.int16], spacing_mm: Triple, grid: Grid) -> tuple[FloatArray, FloatArray]:
+    """HU of the grid with HALF slices more at both ends, and the network's input (slices, y, x, channels)."""
+    first = (grid.first_mm[0] - HALF * grid.spacing_mm[0], grid.first_mm[1], grid.first_mm[2])
+    shape = (grid.slices + 2 * HALF, OUTLINE_WINDOW, OUTLINE_WINDOW)
+    block = sample_grid(hu, spacing_mm, first, shape, grid.spacing_mm)
+    rows = np.arange(grid.slices)[:, None] + np.arange(OUTLINE_SLICES)
+    spacing = np.tile(np.array([grid.spacing_mm[:2]], np.float32), (grid.slices, 1))
+    return block[HALF : HALF + grid.slices], slab_input(block[rows], spacing)
+
+
+def probabilities(
+    hu: NDArray[np.int16], spacing_mm: Triple, grids: Sequence[Grid], network: Network
+) -> list[tuple[FloatArray, FloatArray]]:
+    """(HU, probability per voxel) on each grid: mean of the logits of the slab and its mirror image."""
+    looked = [slabs(hu, spacing_mm, grid) for grid in grids]
+    inputs = np.concatenate([x for _, x in looked])
+    mirrored = network(np.ascontiguousarray(inputs[:, :, ::-1]))[:, :, ::-1]
+    logits = ((network(inputs) + mirrored) / 2)[..., 0]
+    values = np.split(1 / (1 + np.exp(-logits)), np.cumsum([g.slices for g in grids])[:-1])
+    return [(block, np.asarray(v, np.float32)) for (block, _), v in zip(looked, values, strict=True)]
+
+
+def _distances(grid: Grid) -> FloatArray:
+    """Millimetres from the middle of the grid."""
+    axes = [
+        ((np.arange(n) - m) * s) ** 2
+        for n, m, s in zip(
+            (grid.slices, OUTLINE_WINDOW, OUTLINE_WINDOW), grid.middle, grid.spacing_mm, strict=True
+        )
+    ]
+    return np.asarray(
+        np.sqrt(axes[0][:, None, None] + axes[1][None, :, None] + axes[2][None, None, :]), np.float32
+    )
+
+
+def one_piece(probability: FloatArray, distance: FloatArray, scale_mm: float) -> FloatArray:
+    """The probability of the piece that outweighs the others; zeros if none comes within REACH of the middle.
+
+    Voxels weigh their probability, less the farther from the middle (a Gaussian of `scale_mm`). Cut at a
+    half;
+    fainter nodules at a third and a fifth.
+    """
+    weight = probability * np.exp(-0.5 * (distance / scale_mm) ** 2)
     for threshold in (0.5, 0.33, 0.2):
         labels, count = ndimage.label(probability >= threshold)
-        if not count:
+        if not count or not (labels[distance <= REACH * scale_mm] > 0).any():
             continue
-        at = np.argwhere(labels > 0)
-        near = at[np.linalg.norm(at - middle, axis=1) <= reach]
-        if len(near):
-            sizes = np.bincount(labels[tuple(near.T)])
-            piece = without_gaps(labels == int(np.argmax(sizes)))
-            around = ndimage.binary_dilation(piece, iterations=2) & ((labels == 0) | piece)
-            scaled = np.clip(probability * (0.5 / threshold), 0, 1)
-            scaled = np.where(piece, np.maximum(scaled, 0.5), scaled)
-            return np.asarray(np.where(around, scaled, 0), np.float32)
+        weights = np.bincount(labels.ravel(), weights=weight.ravel())
+        piece = without_gaps(labels == 1 + int(np.argmax(weights[1:])))
+        around = ndimage.binary_dilation(piece, iterations=2) & ((labels == 0) | piece)
+        scaled = np.clip(probability * (0.5 / threshold), 0, 1)
+        scaled = np.where(piece, np.maximum(scaled, 0.5), scaled)
+        return np.asarray(np.where(around, scaled, 0), np.float32)
     return np.zeros(probability.shape, np.float32)
 
 
 def without_gaps(piece: Mask) -> Mask:
-    """A nodule is one body: notches narrower than 4 voxels are closed, and holes within a slice filled."""
-    room = np.pad(piece, 3)
-    ball = np.linalg.norm(np.indices((5, 5, 5)) - 2, axis=0) <= 2.3
-    closed = ndimage.binary_closing(room, ball)
+    """A nodule is one body: in each slice notches narrower than 3 pixels are closed, and holes filled."""
+    room = np.pad(piece, ((0, 0), (2, 2), (2, 2)))
+    closed = ndimage.binary_closing(room, np.ones((1, 3, 3), bool))
     filled = np.stack([ndimage.binary_fill_holes(plane) for plane in closed])
-    return np.asarray(filled[3:-3, 3:-3, 3:-3], bool)
+    return np.asarray(filled[:, 2:-2, 2:-2], bool)
 
 
-def grown(cube: FloatArray, radius: float) -> FloatArray:
+def grown(block: FloatArray, distance: FloatArray, radius_mm: float) -> FloatArray:
     """Where the network draws nothing of the expected size: half way between the middle and the lung.
 
-    The piece at the middle of a ball of 1.3 times the expected radius (voxels), above the mean of the HU of
-    the middle and the lower quartile of the surroundings.
+    The piece at the middle of a ball of 1.3 times the expected radius, above the mean of the HU of the
+    middle and
+    the lower quartile of the surroundings.
     """
-    axes = np.indices(cube.shape) - SIZE // 2
-    distance = np.sqrt((axes**2).sum(axis=0))
-    middle = float(np.percentile(cube[distance <= max(radius / 2, 1.0)], 75))
-    around = float(np.percentile(cube[(distance > radius) & (distance <= radius + 6)], 25))
-    inside = (cube > (min(middle, 100) + around) / 2) & (distance <= 1.3 * radius)
-    opened = ndimage.binary_opening(inside) if radius > 3 else inside
-    piece = one_piece((opened if opened.any() else inside).astype(np.float32), radius)
-    return np.asarray(np.where(piece >= 0.5, 1, 0.4 * ndimage.maximum_filter(piece, 3)), np.float32)
+    middle = float(np.percentile(block[distance <= max(radius_mm / 2, distance.min() + 1.0)], 75))
+    around = float(np.percentile(block[(distance > radius_mm) & (distance <= radius_mm + 6)], 25))
+    inside = (block > (min(middle, 100) + around) / 2) & (distance <= 1.3 * radius_mm)
+    opened = ndimage.binary_opening(inside, np.ones((1, 3, 3), bool)) if radius_mm > 3 else inside
+    found = (opened if opened.any() else inside).astype(np.float32)
+    return one_piece(found, distance, max(radius_mm, 1.0))
 
 
-def too_small(piece: FloatArray, radius: float) -> bool:
-    """Less than a tenth of the volume that the candidate's diameter makes expect."""
-    return float((piece >= 0.5).sum()) < 0.1 * 4 / 3 * np.pi * radius**3
+def ball(distance: FloatArray, radius_mm: float) -> FloatArray:
+    """A ball in the middle: what is drawn where the network sees no edge."""
+    return np.asarray(np.clip(radius_mm + 0.5 - distance, 0, 1) + (distance == distance.min()), np.float32)
 
 
-def ball(radius: float) -> FloatArray:
-    """A ball in the middle of the patch: what is drawn where the network sees no edge."""
-    axes = np.indices(OUTLINE_PATCH) - SIZE // 2
-    distance = np.sqrt((axes**2).sum(axis=0))
-    return np.asarray(np.clip(radius + 0.5 - distance, 0, 1), np.float32)
-
-
-def probabilities(
-    hu: NDArray[np.int16],
-    spacing_mm: Triple,
-    places: Sequence[Triple],
-    steps: Sequence[float],
-    network: Network,
-) -> tuple[list[FloatArray], FloatArray]:
-    """HU cubes, and (n, z, y, x) probability per voxel, mean of the cube and its left-right mirror."""
-    cubes = [patch_at(hu, spacing_mm, p, SIZE, s) for p, s in zip(places, steps, strict=True)]
-    inputs = np.stack([outline_input(c) for c in cubes])
-    mirrored = np.ascontiguousarray(inputs[:, :, :, ::-1])
-    logits = (network(inputs)[..., 0] + network(mirrored)[:, :, :, ::-1, 0]) / 2
-    return cubes, np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+def _drawn(judged: Judged, block: FloatArray, probability: FloatArray, grid: Grid) -> FloatArray:
+    """The piece that the network sees; half-maximum, then a ball, where it sees far too little."""
+    diameter = judged.candidate.diameter_mm
+    radius, distance = max(diameter / 2, 1.5), _distances(grid)
+    least = 0.1 * 4 / 3 * np.pi * radius**3 / float(np.prod(grid.spacing_mm))
+    piece = one_piece(probability, distance, max(LEAST_SCALE_MM, 0.4 * diameter))
+    if float((piece >= 0.5).sum()) < least:
+        piece = grown(block, distance, radius)
+    return ball(distance, radius) if float((piece >= 0.5).sum()) < max(least, 1) else piece
 
 
 def on_voxels(
-    probability: FloatArray, first_mm: Triple, step_mm: float, spacing_mm: Triple, shape: tuple[int, int, int]
+    probability: FloatArray,
+    first_mm: Triple,
+    step_mm: Triple,
+    spacing_mm: Triple,
+    shape: tuple[int, int, int],
 ) -> tuple[tuple[int, int, int], Mask]:
     """(start, mask) of the outline among the voxels of the volume; at least one voxel."""
-    inside = np.argwhere(probability >= 0.5)
-    low_mm = inside.min(axis=0) * step_mm + np.asarray(first_mm) - 2 * step_mm
-    high_mm = inside.max(axis=0) * step_mm + np.asarray(first_mm) + 2 * step_mm
+    inside, steps = np.argwhere(probability >= 0.5), np.asarray(step_mm)
+    low_mm = inside.min(axis=0) * steps + np.asarray(first_mm) - steps
+    high_mm = inside.max(axis=0) * steps + np.asarray(first_mm) + steps
     low = np.clip(np.floor(low_mm / spacing_mm), 0, np.array(shape) - 1).astype(int)
     high = np.clip(np.ceil(high_mm / spacing_mm), low, np.array(shape) - 1).astype(int) + 1
-    z, y, x = (float(v) for v in low * np.asarray(spacing_mm) - np.asarray(first_mm))
+    z, y, x = (float(v) for v in low * np.asarray(spacing_mm) - np.asarray(first_mm) + steps)
     size = (int(high[0] - low[0]), int(high[1] - low[1]), int(high[2] - low[2]))
-    padded = np.pad(probability, 1)
-    first = (z + step_mm, y + step_mm, x + step_mm)
-    steps = (step_mm, step_mm, step_mm)
-    values = sample_grid(padded, steps, first, size, spacing_mm, smooth=False)
+    values = sample_grid(np.pad(probability, 1), step_mm, (z, y, x), size, spacing_mm, smooth=False)
     mask = values >= 0.5
     if not mask.any():
         mask[np.unravel_index(int(np.argmax(values)), mask.shape)] = True
@@ -146,32 +223,37 @@ def _tight(start: tuple[int, int, int], mask: Mask) -> tuple[tuple[int, int, int
     return (start[0] + int(low[0]), start[1] + int(low[1]), start[2] + int(low[2])), np.ascontiguousarray(cut)
 
 
-def _cut_off(piece: FloatArray) -> bool:
-    """Whether the outline meets the patch's border."""
-    inside = piece >= 0.5
-    return any(bool(np.take(inside, side, axis=a).any()) for a in range(3) for side in (0, -1))
+def wider_look(found: Outlined, look: Look, hu: NDArray[np.int16], spacing_mm: Triple) -> Look | None:
+    """A coarser look if the outline meets the window's border, a deeper one if it meets the first or last
+    slice.
 
-
-def _drawn(judged: Judged, cube: FloatArray, probability: FloatArray, step: float) -> FloatArray:
-    """The piece that the network sees; half-maximum, then a ball, where it sees far too little."""
-    diameter = judged.candidate.diameter_mm
-    radius = max(diameter / 2, 1.5) / step
-    piece = one_piece(probability, max(3.0, 0.4 * diameter) / step)
-    if too_small(piece, radius):
-        piece = grown(cube, radius)
-    return ball(radius) if too_small(piece, radius) else piece
+    None where it does not, or where the scan ends there.
+    """
+    inside = found.probability >= 0.5
+    first = np.asarray(found.first_mm) / spacing_mm
+    last = first + (np.array(inside.shape) - 1) * np.asarray(found.spacing_mm) / spacing_mm
+    cut = [
+        bool(np.take(inside, 0, axis=a).any() and first[a] > 0.5)
+        or bool(np.take(inside, -1, axis=a).any() and last[a] < hu.shape[a] - 1.5)
+        for a in range(3)
+    ]
+    if cut[1] or cut[2]:
+        return Look(look.coarse + 1, look.reach_mm * 1.5)
+    return Look(look.coarse, look.reach_mm * 2) if cut[0] else None
 
 
 def outline_all(
     hu: NDArray[np.int16], spacing_mm: Triple, judged: Sequence[Judged], network: Network
 ) -> list[Outlined]:
-    """An outline for each; those that leave the fine cube are drawn again on the coarse one."""
-    coarse = [j.candidate.diameter_mm >= COARSE_FROM_MM for j in judged]
-    found = _outlined(hu, spacing_mm, judged, coarse, network)
-    again = [i for i, o in enumerate(found) if o.step_mm == OUTLINE_STEP_MM and _cut_off(o.probability)]
-    redrawn = _outlined(hu, spacing_mm, [judged[i] for i in again], [True] * len(again), network)
-    for i, outlined in zip(again, redrawn, strict=True):
-        found[i] = outlined
+    """An outline for each; those that leave their grid are drawn again on wider ones."""
+    looks = [first_look(j.candidate.diameter_mm) for j in judged]
+    found = _outlined(hu, spacing_mm, judged, looks, network)
+    for _ in range(WIDER_LOOKS):
+        wider = {i: wider_look(o, looks[i], hu, spacing_mm) for i, o in enumerate(found)}
+        again = {i: look for i, look in wider.items() if look is not None}
+        redrawn = _outlined(hu, spacing_mm, [judged[i] for i in again], list(again.values()), network)
+        for (i, look), outlined in zip(again.items(), redrawn, strict=True):
+            found[i], looks[i] = outlined, look
     return without_doubles(found)
 
 
@@ -179,21 +261,21 @@ def _outlined(
     hu: NDArray[np.int16],
     spacing_mm: Triple,
     judged: Sequence[Judged],
-    coarse: Sequence[bool],
+    looks: Sequence[Look],
     network: Network,
 ) -> list[Outlined]:
-    """Outlines on the coarse or the fine cube, one each, on the voxels of the volume."""
+    """One outline each, on the voxels of the volume."""
     if not judged:
         return []
-    steps = [OUTLINE_COARSE_STEP_MM if c else OUTLINE_STEP_MM for c in coarse]
-    cubes, maps = probabilities(hu, spacing_mm, [j.candidate.zyx_mm for j in judged], steps, network)
+    grids = [grid_around(spacing_mm, j.candidate.zyx_mm, look) for j, look in zip(judged, looks, strict=True)]
     found = []
-    for one, cube, probability, step in zip(judged, cubes, maps, steps, strict=True):
-        piece = _drawn(one, cube, probability, step)
-        z, y, x = (v - SIZE // 2 * step for v in one.candidate.zyx_mm)
+    for one, grid, (block, probability) in zip(
+        judged, grids, probabilities(hu, spacing_mm, grids, network), strict=True
+    ):
+        piece = _drawn(one, block, probability, grid)
         shape = (hu.shape[0], hu.shape[1], hu.shape[2])
-        start, mask = on_voxels(piece, (z, y, x), step, spacing_mm, shape)
-        found.append(Outlined(one, start, mask, piece, (z, y, x), step))
+        start, mask = on_voxels(piece, grid.first_mm, grid.spacing_mm, spacing_mm, shape)
+        found.append(Outlined(one, start, mask, piece, grid.first_mm, grid.spacing_mm))
     return found
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import lzma
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scans.dicom.geometry import Triple
+
+# Our name of a trait, and the column it is rated in.
+TRAITS = {
+    "spiculation": "spiculation",
+    "lobulation": "lobulation",
+    "margin": "margin",
+    "sphericity": "sphericity",
+    "subtlety": "subtlety",
+    "texture": "texture",
+    "calcified": "calcification",
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,7 @@ class LidcNodule:
     diameter_mm: float
     longest_mm: float
     cut: bool
+    traits: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def votes(self) -> NDArray[np.float32]:
@@ -46,7 +59,7 @@ def _load(path: Path, delta: bool) -> NDArray[np.uint8]:
 
 
 def _ratings(row: dict[str, str], name: str) -> tuple[float, ...]:
-    return tuple(float(row[f"{name}_{j}"]) for j in range(4) if row[f"{name}_{j}"])
+    return tuple(float(row[key]) for j in range(4) if row.get(key := f"{name}_{j}"))
 
 
 def _masks(row: dict[str, str], bits: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], ...]:
@@ -73,6 +86,7 @@ def _nodule(folder: Path, row: dict[str, str]) -> LidcNodule:
         diameter_mm=float(row["diam_eq_mm"]),
         longest_mm=float(row["diam_max_mm"]),
         cut=row["cut_by_64"] == "1",
+        traits={ours: _ratings(row, theirs) for ours, theirs in TRAITS.items()},
     )
 
 

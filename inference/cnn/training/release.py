@@ -33,8 +33,8 @@ CONSTANTS: dict[str, dict[str, Any]] = {
         "most_findings": 20,
     },
     "outline": {
-        "step_mm": [shown.OUTLINE_STEP_MM, shown.OUTLINE_COARSE_STEP_MM],
-        "patch": shown.OUTLINE_PATCH,
+        "step_mm": "the scan's own pixels and slices",
+        "window": [shown.OUTLINE_SLICES, shown.OUTLINE_WINDOW, shown.OUTLINE_WINDOW],
         "windows_hu": [[-1000, 400], [-200, 300]],
         "threshold": 0.5,
     },

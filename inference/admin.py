@@ -9,9 +9,9 @@ from django.contrib import admin, messages
 from django.db import models
 from django.http import HttpRequest
 
-from core.admin import WHOLE_INSTALLATION, RoomAdmin, RoomInline
+from core.admin import WHOLE_INSTALLATION, RoomAdmin, RoomInline, administers
 from core.problems import UserError
-from inference import jobs
+from inference import jobs, registry
 from inference.models import Finding, Job, Network, Pipeline, Reading
 
 
@@ -22,6 +22,19 @@ class NetworkAdmin(RoomAdmin):
     list_filter = ["task", "state"]
     search_fields = ["task", "version", "sha256"]
     ordering = ["-id"]
+    actions = ["activate"]
+
+    def has_activate_permission(self, request: HttpRequest) -> bool:
+        """The networks read for all sites, so an administrator of one site is not enough."""
+        return administers(request) and bool(request.user.is_superuser)
+
+    @admin.action(description="Put in force: read every new scan with it", permissions=["activate"])
+    def activate(self, request: HttpRequest, rows: models.QuerySet[Network]) -> None:
+        for network in rows:
+            try:
+                registry.put_in_force(network)
+            except UserError as error:
+                self.message_user(request, f"{network}: {error.sentence}", messages.WARNING)
 
 
 @admin.register(Pipeline)

@@ -1,60 +1,47 @@
-"""The pipeline that is in force: the shipped networks, known by their hashes, and the code around them."""
+"""The pipeline: the networks that read, known by their hashes, and the code around them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
 
 from core.version import CODE_VERSION
-from inference.cnn.networks import manifest, weights_hashes
+from inference import registry
 from inference.models import Network, Pipeline
 
-CARDS = Path(__file__).resolve().parent.parent / "docs" / "models"
+Manifests = Mapping[str, Mapping[str, Any]]
 
 
-@cache
-def _manifests() -> dict[str, dict[str, Any]]:
-    """Manifest of each shipped network by task; reads JSON only, no TensorFlow."""
-    return {task: manifest(task) for task in weights_hashes()}
-
-
-def pipeline_sha256() -> str:
+def pipeline_sha256(manifests: Manifests) -> str:
     """One hash over all networks and thresholds."""
-    text = json.dumps(_manifests(), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(json.dumps(manifests, sort_keys=True).encode()).hexdigest()
 
 
 def current_pipeline() -> Pipeline:
     """The row of the pipeline in force, made at its first use."""
-    known = Pipeline.objects.filter(sha256=pipeline_sha256()).first()
-    return known or _register()
+    return _row(registry.manifests_in_force())
+
+
+def pipeline_of(manifests: Manifests) -> Pipeline:
+    """The row of the networks that made a reading; others may have come into force meanwhile."""
+    return _row(manifests)
+
+
+def _row(manifests: Manifests) -> Pipeline:
+    known = Pipeline.objects.filter(sha256=pipeline_sha256(manifests)).first()
+    return known or _registered(manifests)
 
 
 @transaction.atomic
-def _register() -> Pipeline:
-    networks = [_network(task, manifest) for task, manifest in _manifests().items()]
-    pipeline, _ = Pipeline.objects.get_or_create(sha256=pipeline_sha256(), defaults={"version": CODE_VERSION})
+def _registered(manifests: Manifests) -> Pipeline:
+    registry.shipped_rows()
+    networks = Network.objects.filter(sha256__in=[told["sha256"] for told in manifests.values()])
+    pipeline, _ = Pipeline.objects.get_or_create(
+        sha256=pipeline_sha256(manifests), defaults={"version": CODE_VERSION}
+    )
     pipeline.networks.set(networks)
     return pipeline
-
-
-def _network(task: str, manifest: dict[str, Any]) -> Network:
-    network, _ = Network.objects.get_or_create(
-        sha256=manifest["sha256"],
-        defaults={
-            "task": task,
-            "version": str(manifest.get("version", "1")),
-            "card": _text(CARDS / f"{task}.md"),
-            "metrics": json.loads(_text(CARDS / "metrics.json") or "{}"),
-        },
-    )
-    return network
-
-
-def _text(path: Path) -> str:
-    return path.read_text() if path.is_file() else ""

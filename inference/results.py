@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from core.version import CODE_VERSION
 from inference import jobs
 from inference.cnn.reading import FoundNodule, VolumeReading
-from inference.models import Finding, Job, Reading
+from inference.models import Finding, Job, Pipeline, Reading
 from inference.pipeline import current_pipeline
 from inference.summary import show_reading
 from scans.dicom.volume import BuiltVolume
@@ -25,8 +25,10 @@ KEY_IMAGE_MM = 70.0
 NO_VOLUME_CODES = ("W_NOVOL", "W_THICK", "E_THICK")
 
 
-def write(job: Job, said: VolumeReading, volume: BuiltVolume) -> Reading:
+def write(job: Job, said: VolumeReading, volume: BuiltVolume, pipeline: Pipeline | None = None) -> Reading:
     """Write a reading with its findings and end the job, in one transaction.
+
+    `pipeline` is the one that read, the one in force if left out.
 
     Raises
     ------
@@ -35,20 +37,20 @@ def write(job: Job, said: VolumeReading, volume: BuiltVolume) -> Reading:
     images = [_key_image(nodule, volume) for nodule in said.findings]
     with transaction.atomic():
         row = jobs.held(job)
-        reading = _reading(row, said)
+        reading = _reading(row, said, pipeline or current_pipeline())
         Finding.objects.bulk_create(_findings(reading, said, images))
         jobs.end(row)
         show_reading(row.study, reading)
     return reading
 
 
-def _reading(job: Job, said: VolumeReading) -> Reading:
+def _reading(job: Job, said: VolumeReading, pipeline: Pipeline) -> Reading:
     return Reading.objects.create(
         site_id=job.site_id,
         study=job.study,
         volume=job.volume,
         job=job,
-        pipeline=current_pipeline(),
+        pipeline=pipeline,
         volume_digest=job.volume.digest,
         code_version=CODE_VERSION,
         scan_probability=said.scan_probability,

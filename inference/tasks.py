@@ -41,6 +41,6 @@ def reap_jobs() -> int:
 def warm_up(**_: Any) -> None:
     """Load the networks when a GPU worker's child starts, so that the first scan does not wait for it."""
     if os.environ.get("LUNGPORTAL_ROLE") == "gpu":
-        from inference.cnn.networks import load_networks
+        from inference.registry import load_in_force
 
-        load_networks()
+        load_in_force()

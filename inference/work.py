@@ -10,8 +10,10 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-from inference import jobs, results
+from inference import jobs, registry, results
+from inference.cnn.vetting import WeightsRefusedError
 from inference.models import Job
+from inference.pipeline import pipeline_of
 from scans.volumes import open_volume
 
 logger = logging.getLogger(__name__)
@@ -85,6 +87,9 @@ def read_next() -> bool:
             _read(job, pulse)
     except jobs.LeaseLostError:
         logger.warning("job %s: the lease was lost, the result is dropped", job.pk)
+    except WeightsRefusedError as error:
+        logger.exception("job %s: the networks in force cannot be loaded", job.pk)
+        jobs.give_back(job, str(error))
     except Exception:
         logger.exception("job %s: attempt %s failed", job.pk, job.attempt)
         jobs.give_back(job, UNEXPECTED)
@@ -96,6 +101,7 @@ def _read(job: Job, pulse: Pulse) -> None:
 
     pulse.tell("opening the volume", 0.0)
     volume = open_volume(job.volume).read()
-    said = read_volume(volume.hu, volume.geometry, progress=pulse.tell)
+    loaded = registry.load_in_force()
+    said = read_volume(volume.hu, volume.geometry, progress=pulse.tell, networks=loaded)
     pulse.tell("writing the result", 0.99)
-    results.write(job, said, volume)
+    results.write(job, said, volume, pipeline_of(loaded.manifests))

@@ -8,6 +8,7 @@ from rest_framework.routers import SimpleRouter
 from accounts.api import MeView
 from core.api import NoSuchRoute
 from inference.api import FindingViewSet, JobViewSet, ReadAnywayView, ReadingViewSet
+from inference.network_api import NetworkViewSet
 from patients.api import PatientViewSet
 from reports.api import DecisionViewSet, NodulesView, ReportViewSet
 from scans.api import UploadView
@@ -20,6 +21,7 @@ router.register("series", SeriesViewSet, "api-series")
 router.register("jobs", JobViewSet, "api-job")
 router.register("readings", ReadingViewSet, "api-reading")
 router.register("findings", FindingViewSet, "api-finding")
+router.register("networks", NetworkViewSet, "api-network")
 router.register("decisions", DecisionViewSet, "api-decision")
 router.register("reports", ReportViewSet, "api-report")
 

@@ -20,6 +20,7 @@ urlpatterns = [
     path("account/", include("accounts.urls")),
     path("patients/", include("patients.urls")),
     path("scans/", include("scans.urls")),
+    path("networks/", include("inference.urls")),
     path("dicomweb/", include("scans.dicomweb.urls")),
     path("api/v1/", include("lungportal.api_urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.cnn.vetting import WeightsRefusedError as WeightsRefusedError
+from inference.cnn.vetting import sha256_of, vet
+
 WEIGHTS = Path(__file__).parent / "weights"
 TASKS = ("candidates", "reduction", "outline", "malignancy")
 
 FloatArray = NDArray[np.float32]
-
-
-class WeightsRefusedError(RuntimeError):
-    """Weights that are missing, or are not the ones their manifest names."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,10 @@ class LoadedNetworks:
     def networks(self) -> dict[str, str]:
         return {task: network.sha256 for task, network in self.by_task.items()}
 
+    @property
+    def manifests(self) -> dict[str, Mapping[str, Any]]:
+        return {task: network.manifest for task, network in self.by_task.items()}
+
     def __getitem__(self, task: str) -> Network:
         return self.by_task[task]
 
@@ -80,10 +83,10 @@ def checked(task: str, folder: Path = WEIGHTS) -> tuple[Path, str]:
     path = folder / str(told["file"])
     if not path.is_file():
         raise WeightsRefusedError(f"The weights of '{task}' are missing: {path.name}.")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    found = sha256_of(path)
     if found != told["sha256"]:
         raise WeightsRefusedError(f"The weights of '{task}' are not those of its manifest.")
-    return path, found
+    return path, vet(path, found)
 
 
 def weights_hashes(folder: Path = WEIGHTS) -> dict[str, str]:
@@ -91,10 +94,16 @@ def weights_hashes(folder: Path = WEIGHTS) -> dict[str, str]:
     return {task: str(manifest(task, folder)["sha256"]) for task in TASKS}
 
 
-def load_networks(folder: Path = WEIGHTS) -> LoadedNetworks:
-    """Load (once per process and hash) every network; imports TensorFlow."""
-    found = {task: checked(task, folder) for task in TASKS}
-    return LoadedNetworks({t: _network(t, str(p), h, str(folder)) for t, (p, h) in found.items()})
+def load_networks(
+    folder: Path = WEIGHTS, instead: Mapping[str, Path] = MappingProxyType({})
+) -> LoadedNetworks:
+    """Load (once per process and hash) every network; imports TensorFlow.
+
+    `instead` names other folders, each with manifest and weights, for some of the networks.
+    """
+    folders = {task: instead.get(task, folder) for task in TASKS}
+    found = {task: checked(task, where) for task, where in folders.items()}
+    return LoadedNetworks({t: _network(t, str(p), h, str(folders[t])) for t, (p, h) in found.items()})
 
 
 @lru_cache(maxsize=8)

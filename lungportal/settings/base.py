@@ -168,6 +168,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "JobState": "inference.models.Job.State",
+        "NetworkState": "inference.models.Network.State",
         "ReportState": "reports.models.Report.State",
     },
 }

@@ -20,7 +20,7 @@ from inference.cnn.training.session import BACKENDS, BackendError, Order, prepar
 
 def add_order(parser: argparse.ArgumentParser) -> None:
     """The options that `train` and `tune` share."""
-    parser.add_argument("task", type=_task, metavar="TASK", help=f"one of {', '.join(NETWORK_OF_TASK)}")
+    parser.add_argument("task", type=task_of, metavar="TASK", help=f"one of {', '.join(NETWORK_OF_TASK)}")
     parser.add_argument("--data", type=Path, required=True, help="folder with the training data")
     parser.add_argument("--out", type=Path, required=True, help="folder for everything that is written")
     parser.add_argument("--config", type=Path, help="TOML file; its keys win over the defaults of the task")
@@ -30,7 +30,7 @@ def add_order(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", type=Path, help="weights of the same network to start from")
 
 
-def _task(name: str) -> str:
+def task_of(name: str) -> str:
     try:
         return task_named(name)
     except ValueError as error:

@@ -64,7 +64,7 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(whole, tmp_path):
 
     state = trained(tmp_path, resume=True)
 
-    assert 10 <= at < 40
+    assert 9 <= at < 40
     assert (state.step, state.ended) == (40, "whole")
     assert [step for step, _, _ in losses(tmp_path)] == ["10", "20", "30", "40"]
     assert losses(tmp_path)[2:] == losses(whole)[2:]
@@ -177,15 +177,9 @@ def test_a_loss_that_is_no_number_ends_the_training(tmp_path):
     from inference.cnn.training.loop import DivergedError
 
     def prepare(data, told, fold=None):
-        import dataclasses
-
         prepared = small.prepare(data, told)
-
-        def overflowing(rng):
-            x, y = prepared.make(rng)
-            return x * float("inf"), y
-
-        return dataclasses.replace(prepared, make=overflowing)
+        prepared.model.layers[-1].bias.assign([float("nan")] * 8)
+        return prepared
 
     with pytest.raises(DivergedError, match="lower rate"):
         train(small.order(tmp_path, small.config()), prepare, io.StringIO())

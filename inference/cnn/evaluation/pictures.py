@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-ENLARGED = 4
+ENLARGED = 5
 LOW_HU, HIGH_HU = -1350, 150
 THEIRS, OURS = (255, 176, 32), (64, 224, 208)
 
@@ -27,9 +27,9 @@ class Outline:
 
 
 def _rim(mask: Plane) -> Plane:
-    """The innermost line of enlarged pixels along the border of a mask."""
+    """The innermost two lines of enlarged pixels along the border of a mask."""
     large = mask.repeat(ENLARGED, 0).repeat(ENLARGED, 1)
-    return np.asarray(large & ~ndimage.binary_erosion(large, border_value=1))
+    return np.asarray(large & ~ndimage.binary_erosion(large, iterations=2, border_value=1))
 
 
 def picture(hu: NDArray[np.int16], outlines: Sequence[Outline]) -> bytes:

@@ -34,7 +34,7 @@ def plain(value: Any) -> Any:
 
 
 def evaluate(request: Request, out: Path) -> dict[str, Any]:
-    """Measure, then write `out` (JSON) and the report beside it (.html); after an error nothing is written."""
+    """Measure, then write `out` (JSON) and the report beside it (.html); nothing after an error."""
     if not request.data.is_dir():
         raise EvaluationError(f"{request.data} is no folder; give the data with --data.")
     task = task_of(request.task)

@@ -22,11 +22,14 @@ def _slice_of(drawn: Drawn) -> int:
 
 def drawn_picture(drawn: Drawn, text: str) -> str:
     z = _slice_of(drawn)
+    size = int(np.clip(drawn.case.nodule.longest_mm / drawn.case.nodule.spacing_mm[1] + 20, 36, 64))
+    edge = (64 - size) // 2
+    near = (slice(edge, edge + size), slice(edge, edge + size))
     outlines = [
-        pictures.Outline(drawn.case.consensus[z], pictures.THEIRS),
-        pictures.Outline(drawn.mask[z], pictures.OURS),
+        pictures.Outline(drawn.case.consensus[z][near], pictures.THEIRS),
+        pictures.Outline(drawn.mask[z][near], pictures.OURS),
     ]
-    return pictures.figure(pictures.picture(drawn.case.nodule.hu[z], outlines), text)
+    return pictures.figure(pictures.picture(drawn.case.nodule.hu[z][near], outlines), text)
 
 
 COLOURS = "Amber: consensus of the readers; turquoise: the network. Slice with the largest consensus."
@@ -40,7 +43,8 @@ def _dice_case(drawn: Drawn) -> str:
 
 def extremes(drawn: Sequence[Drawn]) -> list[Section]:
     ranked = sorted(drawn, key=lambda d: d.dice)
-    best, worst = ranked[::-1][:SHOWN], ranked[:SHOWN]
+    count = min(SHOWN, len(ranked) // 2 or 1)
+    best, worst = ranked[::-1][:count], ranked[:count]
     return [
         Section("Worst cases", COLOURS, page.cases([_dice_case(d) for d in worst])),
         Section("Best cases", COLOURS, page.cases([_dice_case(d) for d in best])),

@@ -47,11 +47,7 @@ class Evaluation:
 
 
 def _networks(request: Request, network: str) -> Chosen:
-    return chosen(network, request.weights).one_at_a_time()
-
-
-def _hashes(networks: Chosen, *names: str) -> dict[str, str]:
-    return {name: networks.hashes[name] for name in names if name in networks.hashes}
+    return chosen(network, request.weights).for_crops()
 
 
 def segmentation(request: Request) -> Evaluation:
@@ -69,7 +65,7 @@ def segmentation(request: Request) -> Evaluation:
         block["end_to_end"] = from_own_detector(found, networks, lambda p: request.tell("end to end", p))
     lead = "How well the outlines agree with the radiologists who drew the same nodules."
     shown = sections.segmentation_sections(drawn, block)
-    return Evaluation(block, lead, shown, _hashes(networks, "candidates", "reduction", "outline"))
+    return Evaluation(block, lead, shown, networks.hashes("candidates", "reduction", "outline"))
 
 
 def rating(request: Request) -> Evaluation:
@@ -83,8 +79,8 @@ def rating(request: Request) -> Evaluation:
         "diagnosis": malignancy.diagnosis_figures(_lidc(request), rated),
         "note": malignancy.FEATURES_NOTE,
         "protocol": "Mean rating below 3 against above 3 (exactly 3 left out). From the network's own "
-        "outline, started from a centre moved by up to 8 px and one slice; synthetic slices beyond the stack, so that "
-        "its length tells nothing; no readers, no size.",
+        "outline, started from a centre moved by up to 8 px and one slice; synthetic slices beyond the "
+        "stack, so that its length tells nothing; no readers, no size.",
     }
     if not request.brief:
         mirrored = malignancy.rate_all(
@@ -96,7 +92,7 @@ def rating(request: Request) -> Evaluation:
         "explains most of it, and leaving out the rating 3 makes the task easier than the clinic."
     )
     shown = sections.malignancy_sections(malignancy.decided(rated), block)
-    return Evaluation(block, lead, shown, _hashes(networks, "outline", "malignancy"))
+    return Evaluation(block, lead, shown, networks.hashes("outline", "malignancy"))
 
 
 def _lidc(request: Request) -> Path:
@@ -118,14 +114,14 @@ def on_crops(request: Request) -> Evaluation:
         **detection.detection_block(second, first, threshold),
         "protocol": "Windows of 64 x 64 px moved by up to 12 px, reflected beyond the crop; at most "
         f"{detection.MOST_MARKS} candidates a window. Nodules of at least three readers, 3 mm and more; "
-        "marks on any reader's outline or point mark are no false positives. Rates are per 5 litres of image.",
+        "marks on any reader's outline or point mark are no false positives. Rates per 5 litres of image.",
     }
     lead = (
         "How many nodules are marked at how many false alarms. Crops hold a nodule each: these rates are not "
         "those of whole scans."
     )
     shown = more_sections.detection_sections(searched, known, sets, block)
-    return Evaluation(block, lead, shown, _hashes(networks, "candidates", "reduction"))
+    return Evaluation(block, lead, shown, networks.hashes("candidates", "reduction"))
 
 
 def on_patches(request: Request) -> Evaluation:
@@ -145,7 +141,7 @@ def on_patches(request: Request) -> Evaluation:
         if parent is not None and (parent / "lidc").is_dir():
             block["reduction_3d"] = reduction.second_look_figures(parent, networks)
     lead = "How well nodules are told from what is taken for them. Class shares are those of the source."
-    return Evaluation(block, lead, shown, _hashes(networks, "patches", "reduction"))
+    return Evaluation(block, lead, shown, networks.hashes("patches", "reduction"))
 
 
 def on_slices(request: Request) -> Evaluation:
@@ -160,7 +156,7 @@ def on_slices(request: Request) -> Evaluation:
         "How well single slices are told apart when whole patients are kept together. The lung is black in "
         "these images: not evidence of clinical worth."
     )
-    networks = _hashes(chosen("slices", request.weights), "slices")
+    networks = chosen("slices", request.weights).hashes("slices")
     return Evaluation(block, lead, more_sections.slices_sections(block), networks)
 
 
@@ -186,7 +182,7 @@ def on_whole_scans(request: Request) -> Evaluation:
         "protocol": "Every scan as it is read in service, at the shipped threshold.",
     }
     lead = "What is found on whole scans: the rank of every known lesion, and everything that nobody marked."
-    return Evaluation(block, lead, more_sections.whole_sections(read, block), networks.hashes)
+    return Evaluation(block, lead, more_sections.whole_sections(read, block), networks.loaded.networks)
 
 
 TASKS: dict[str, Callable[[Request], Evaluation]] = {

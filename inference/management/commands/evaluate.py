@@ -10,13 +10,19 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from inference.cnn.evaluation.errors import EvaluationError
+from inference.cnn.evaluation.luna import FrocFiles
+from inference.cnn.evaluation.run import evaluate
+from inference.cnn.evaluation.tasks import Request, Told
+from inference.cnn.networks import WeightsRefusedError
+
 SHOWN = ("n_nodules", "auc", "dice_mean", "cpm", "balanced_accuracy", "unmarked_median")
 
 
 class Command(BaseCommand):
     help = (
-        "Measure detection, reduction, segmentation, malignancy, slices, whole or froc on labelled data. Writes "
-        "the figures as JSON and a report with plots and pictures beside them (.html). Needs no database."
+        "Measure detection, reduction, segmentation, malignancy, slices, whole or froc on labelled "
+        "data. Writes the figures as JSON and a report with plots and pictures beside them (.html). Needs no database."
     )
     requires_system_checks = []
 
@@ -46,10 +52,6 @@ class Command(BaseCommand):
         parser.add_argument("--scans", type=Path, help="froc: the series that were read, one a line")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from inference.cnn.evaluation.errors import EvaluationError
-        from inference.cnn.evaluation.run import evaluate
-        from inference.cnn.networks import WeightsRefusedError
-
         try:
             report = evaluate(_request(options, _progress(self)), options["out"])
         except (EvaluationError, WeightsRefusedError) as error:
@@ -59,11 +61,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{options['out']} and {options['out'].with_suffix('.html')} are written.")
 
 
-def _request(options: dict[str, Any], tell: Any) -> Any:
-    from inference.cnn.evaluation.errors import EvaluationError
-    from inference.cnn.evaluation.luna import FrocFiles
-    from inference.cnn.evaluation.tasks import Request
-
+def _request(options: dict[str, Any], tell: Told) -> Request:
     files, data = None, options["data"]
     if options["marks"] or options["annotations"]:
         if not (options["marks"] and options["annotations"]):
@@ -77,7 +75,7 @@ def _request(options: dict[str, Any], tell: Any) -> Any:
     return Request(**kept, data=data, froc=files, tell=tell)
 
 
-def _progress(command: BaseCommand) -> Any:
+def _progress(command: BaseCommand) -> Told:
     """A line that is written over on a terminal; silence elsewhere."""
 
     def tell(what: str, part: float) -> None:

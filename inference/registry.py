@@ -168,9 +168,12 @@ def _place(path: Path, content: bytes) -> None:
 def shipped_rows() -> list[Network]:
     """A row for every network that came with the code, with the card as it is written now."""
     figures = json.loads(_text(CARDS / "metrics.json") or "{}")
-    active = registered()
+    active, ours = registered(), shipped()
+    hashes = [told["sha256"] for told in ours.values()]
+    earlier = Network.objects.filter(state=Network.State.ACTIVE).exclude(sha256__in=hashes)
+    earlier.exclude(metrics__has_key=MANIFEST).update(state=Network.State.RETIRED)
     rows = []
-    for network, told in shipped().items():
+    for network, told in ours.items():
         said = {"card": _text(CARDS / f"{network}.md"), "metrics": figures}
         state = Network.State.RETIRED if network in active else Network.State.ACTIVE
         first = {**said, "task": network, "version": str(told.get("version", "1")), "state": state}

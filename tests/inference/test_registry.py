@@ -172,8 +172,8 @@ def test_a_keras_file_of_our_own_is_taken(network, tmp_path):
 
 @pytest.fixture
 def put_in_force(new_weights, card):
-    def command(weights=new_weights, **more):
-        call_command("register_model", "reducer", str(weights), card=str(card), of="2", **more)
+    def command(weights=new_weights, *more):
+        call_command("register_model", "reducer", str(weights), f"--card={card}", "--version=2", *more)
         return Network.objects.get(state="active", task="reduction")
 
     return command
@@ -239,11 +239,11 @@ def test_a_local_copy_that_was_changed_is_fetched_again(put_in_force):
 
 @pytest.mark.networks
 @pytest.mark.django_db
-def test_thresholds_come_with_the_weights_and_preprocessing_does_not(put_in_force, tmp_path):
+def test_thresholds_come_with_the_weights_and_preprocessing_does_not(put_in_force, new_weights, tmp_path):
     told = tmp_path / "manifest.json"
     told.write_text(json.dumps({"threshold": 0.4, "step_mm": 9.0}))
 
-    network = put_in_force(manifest=str(told))
+    network = put_in_force(new_weights, f"--manifest={told}")
 
     described = network.metrics[registry.MANIFEST]
     assert (described["threshold"], described["step_mm"]) == (0.4, registry.shipped()["reduction"]["step_mm"])
@@ -252,7 +252,7 @@ def test_thresholds_come_with_the_weights_and_preprocessing_does_not(put_in_forc
 @pytest.mark.django_db
 def test_a_refusal_reaches_the_command_line_as_a_sentence(card, tmp_path):
     with pytest.raises(CommandError, match="is not an HDF5 file"):
-        call_command("register_model", "malignancy", str(text(tmp_path / "w.weights.h5")), card=str(card))
+        call_command("register_model", "malignancy", str(text(tmp_path / "w.weights.h5")), f"--card={card}")
     assert registry.registered() == {}
 
 
@@ -262,13 +262,24 @@ def test_a_card_without_its_sections_is_refused(tmp_path, new_weights):
     path.write_text("# ours\n\nWorks well.\n")
 
     with pytest.raises(CommandError, match="no section 'data'"):
-        call_command("register_model", "reduction", str(new_weights), card=str(path))
+        call_command("register_model", "reduction", str(new_weights), f"--card={path}")
 
 
 @pytest.mark.django_db
 def test_the_shipped_weights_of_one_task_do_not_serve_another(card):
     with pytest.raises(CommandError, match="another network"):
-        call_command("register_model", "malignancy", str(WEIGHTS / "outline.weights.h5"), card=str(card))
+        call_command("register_model", "malignancy", str(WEIGHTS / "outline.weights.h5"), f"--card={card}")
+
+
+@pytest.mark.django_db
+def test_shipped_weights_of_an_earlier_version_are_retired():
+    earlier = Network.objects.create(task="outline", version="0", sha256="0" * 64)
+
+    rows = registry.shipped_rows()
+
+    earlier.refresh_from_db()
+    assert earlier.state == "retired"
+    assert {row.state for row in rows} == {"active"}
 
 
 # Cards and pages

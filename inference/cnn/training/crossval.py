@@ -16,10 +16,6 @@ from inference.cnn.training.session import Order, Prepare, train
 FOLDS = "folds.json"
 
 
-class NoFiguresError(RuntimeError):
-    """A fold without figures on the patients kept aside."""
-
-
 def folder_of(out: Path, fold: Fold) -> Path:
     return out / f"fold-{fold.number}"
 
@@ -27,12 +23,7 @@ def folder_of(out: Path, fold: Fold) -> Path:
 def cross_validate(
     order: Order, of: int, prepare: Prepare, stream: IO[str], only: int | None = None
 ) -> dict[str, Any]:
-    """Train `of` folds (or one of them) and write `folds.json` with what is complete.
-
-    Raises
-    ------
-    NoFiguresError : the task has no validation, so that folds would say nothing.
-    """
+    """Train `of` folds (or one of them) and write `folds.json` with what is complete."""
     numbers = range(of) if only is None else [only]
     for fold in (Fold(number, of) for number in numbers):
         stream.write(f"Fold {fold.number} of {of}\n")
@@ -40,11 +31,6 @@ def cross_validate(
         state = train(one, prepare, stream)
         if state.ended == "stopped":
             break
-        if state.best is None:
-            raise NoFiguresError(
-                f"The network {order.network!r} has no figures on validation patients: cross-validation "
-                "would say nothing. Its training without --folds works."
-            )
     told = gathered(order.out, of)
     write_json(order.out / FOLDS, told)
     return told

@@ -19,10 +19,14 @@ SCORE = "score"
 
 @dataclass(frozen=True)
 class Fold:
-    """Part `number` (from 0) of `of` parts of the patients: it is kept aside, the others are trained on."""
+    """Part `number` (from 0) of `of` parts of the patients: it is kept aside, the others are trained on.
+
+    `turned`: the other way round, so that a task draws its batches from the patients kept aside.
+    """
 
     number: int
     of: int
+    turned: bool = False
 
     def __post_init__(self) -> None:
         if self.of < 2 or not 0 <= self.number < self.of:
@@ -31,7 +35,8 @@ class Fold:
     def keeps(self, patient_id: str) -> Literal["train", "val"]:
         """Where a patient belongs; by the hash of the name, so independent of the other patients."""
         digest = hashlib.sha256(patient_id.encode()).digest()
-        return "val" if int.from_bytes(digest[:8], "big") % self.of == self.number else "train"
+        aside = int.from_bytes(digest[:8], "big") % self.of == self.number
+        return "val" if aside is not self.turned else "train"
 
 
 @dataclass(frozen=True)

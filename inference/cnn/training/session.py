@@ -20,14 +20,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from inference.cnn.training import checkpoints
 from inference.cnn.training.checkpoints import ResumeError, State
 from inference.cnn.training.config import Config, config_from
-from inference.cnn.training.prepared import Fold, Prepared
+from inference.cnn.training.prepared import SCORE, Fold, Prepared
 from inference.cnn.training.records import Csv, Record, TensorBoard, Terminal
 
 SUMMARY = "training.json"
 EVENTS = "events"
+ASIDE_BATCHES = 12
 BACKENDS = ("tensorflow", "torch", "jax")
 Prepare = Callable[[Path, Config, Fold | None], Prepared]
 
@@ -66,12 +69,15 @@ def use_backend(name: str) -> None:
     if running is not None and running.backend.backend() != name:
         raise BackendError(f"Keras runs on {running.backend.backend()!r} in this process already.")
     os.environ["KERAS_BACKEND"] = name
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # lines of TensorFlow's start would hide the progress
 
 
 def preparer(network: str) -> Prepare:
     """The function that makes model and batches of a network; imports Keras."""
     from inference.cnn.training import tasks
 
+    if network == "slices":
+        return importlib.import_module("inference.cnn.slices.training").prepare
     if network not in tasks.TASKS:
         raise ValueError(f"The network {network!r} has no training; there are: {', '.join(tasks.TASKS)}.")
     return tasks.TASKS[network]
@@ -94,7 +100,7 @@ def train(order: Order, prepare: Prepare, stream: IO[str], more: Sequence[Record
         )
         return known
     _set_up(config)
-    prepared = prepare(order.data, config, order.fold)
+    prepared = _with_figures(prepare(order.data, config, order.fold), order, config, prepare)
     loop.build_optimizer(prepared.model, config.keep_average)
     if order.start is not None and not (order.out / checkpoints.STATE).is_file():
         prepared.model.load_weights(order.start)
@@ -154,6 +160,24 @@ def _set_up(config: Config) -> None:
     keras.config.set_dtype_policy(config.precision)
     if config.threads:
         _limit_threads(keras.backend.backend(), config.threads)
+
+
+def _with_figures(prepared: Prepared, order: Order, config: Config, prepare: Prepare) -> Prepared:
+    """In a fold, a task without figures of its own is judged by its loss on the patients kept aside."""
+    if prepared.validate is not None or order.fold is None:
+        return prepared
+    aside = prepare(order.data, config, dataclasses.replace(order.fold, turned=True))
+    drawn = [aside.make(np.random.default_rng((config.seed, 1, i))) for i in range(ASIDE_BATCHES)]
+
+    def loss_aside(model: Any) -> dict[str, float]:
+        losses = []
+        for x, y in drawn:
+            model.reset_metrics()
+            losses.append(float(model.test_on_batch(x, y, return_dict=True)["loss"]))
+        loss = float(np.mean(losses))
+        return {SCORE: -loss, "loss": loss}
+
+    return dataclasses.replace(prepared, validate=loss_aside)
 
 
 def _limit_threads(backend: str, count: int) -> None:

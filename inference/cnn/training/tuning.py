@@ -1,7 +1,7 @@
-"""A search for better settings: Optuna proposes, each trial is a short training judged on `val` patients.
+"""A search for better settings: Optuna proposes, each trial is a short training.
 
-The study is kept as a journal in the folder, so that a search that was killed goes on; what it leaves behind,
-`best.toml`, is a file for `train --config`.
+Trials are judged on patients kept aside. The study is a journal in the folder, so that a search that was
+killed goes on; what it leaves behind, `best.toml`, is a file for `train --config`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from inference.cnn.training.config import TUNE, ConfigError, config_from, merged
-from inference.cnn.training.prepared import SCORE, Figures
+from inference.cnn.training.prepared import SCORE, Figures, Fold
 from inference.cnn.training.session import Order, Prepare, train
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 JOURNAL = "study.journal"
 BEST = "best.toml"
+ASIDE = 5  # every trial keeps the same fifth of the patients aside
 
 
 def flat(space: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -109,7 +110,7 @@ def tune(order: Order, told: Mapping[str, Any], trials: int, prepare: Prepare, s
     for name, value in study.best_params.items():
         found = merged(found, nested(name, value))
     head = (
-        f"# Best of {len(_ended(study))} trials: score {study.best_value:.5g} on the validation patients.\n"
+        f"# Best of {len(_ended(study))} trials: score {study.best_value:.5g} on the patients kept aside.\n"
     )
     best.write_text(head + toml(found))
     return best
@@ -150,7 +151,8 @@ def _one_trial(
     given = merged(told, proposed(trial, told[TUNE]))
     config = dataclasses.replace(config_from(given), seed=order.config.seed)
     stream.write(f"Trial {trial.number}: {trial.params}\n")
-    one = dataclasses.replace(order, config=config, out=order.out / f"trial-{trial.number:03d}")
+    out = order.out / f"trial-{trial.number:03d}"
+    one = dataclasses.replace(order, config=config, out=out, fold=Fold(0, ASIDE))
     try:
         state = train(one, prepare, stream, [_Watch(trial)])
     except Pruned:
@@ -162,9 +164,4 @@ def _one_trial(
     if state.ended == "stopped":
         study.tell(trial, state=TrialState.FAIL)
         raise KeyboardInterrupt
-    if state.best is None:
-        study.tell(trial, state=TrialState.FAIL)
-        raise ConfigError(
-            f"The network {order.network!r} has no figures on validation patients to search by."
-        )
     study.tell(trial, state.best)

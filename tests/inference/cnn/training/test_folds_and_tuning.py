@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import tomllib
@@ -35,6 +36,30 @@ def test_one_fold_alone_is_marked_as_incomplete(tmp_path):
 
     assert [fold["fold"] for fold in told["folds"]] == [1]
     assert told["complete"] == 1
+
+
+@pytest.mark.networks
+def test_a_task_without_figures_is_judged_by_its_loss_on_the_patients_kept_aside(tmp_path):
+    asked = []
+
+    def prepare(data, told, fold=None):
+        asked.append(fold)
+        return dataclasses.replace(small.prepare(data, told, fold), validate=None)
+
+    order = small.order(tmp_path, small.config(steps=5))
+
+    told = cross_validate(order, 3, prepare, io.StringIO(), only=1)
+
+    assert asked == [Fold(1, 3), Fold(1, 3, turned=True)]
+    assert told["mean"]["score"]["mean"] == -told["mean"]["loss"]["mean"]
+
+
+def test_a_turned_fold_draws_from_the_patients_kept_aside():
+    patients = [f"patient-{n}" for n in range(50)]
+
+    assert {p for p in patients if Fold(1, 3, turned=True).keeps(p) == "train"} == {
+        p for p in patients if Fold(1, 3).keeps(p) == "val"
+    }
 
 
 def test_the_interval_of_folds_is_students():

@@ -21,8 +21,8 @@ SHOWN = ("n_nodules", "auc", "dice_mean", "cpm", "balanced_accuracy", "unmarked_
 
 class Command(BaseCommand):
     help = (
-        "Measure detection, reduction, segmentation, malignancy, slices, whole or froc on labelled "
-        "data. Writes the figures as JSON and a report with plots and pictures beside them (.html). Needs no database."
+        "Measure detection, reduction, segmentation, malignancy, slices, whole or froc on labelled data: "
+        "figures as JSON, and a report with plots and pictures beside them (.html). Needs no database."
     )
     requires_system_checks = []
 

@@ -57,6 +57,15 @@ def _plain(task: str, trained: Path, target: Path) -> None:
     model.save_weights(target)
 
 
+def _training(trained: Path) -> dict[str, Any]:
+    """How long the weights were trained, as `train` or a script wrote it beside them."""
+    for path in (trained.parent / "training.json", trained.with_suffix(".log.json")):
+        if path.is_file():
+            told = json.loads(path.read_text())
+            return {key: told[key] for key in ("steps", "samples", "seconds", "best") if key in told}
+    return {}
+
+
 def release(task: str, trained: Path, folder: Path = WEIGHTS) -> str:
     """Copy the weights and write the manifest; earlier thresholds stay. Returns the sha256."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,13 +74,12 @@ def release(task: str, trained: Path, folder: Path = WEIGHTS) -> str:
     content = (folder / name).read_bytes()
     path = folder / f"{task}.json"
     before = json.loads(path.read_text()) if path.exists() else {}
-    log = trained.with_suffix(".log.json")
     told = {
         "task": task,
         "file": name,
         "sha256": hashlib.sha256(content).hexdigest(),
         "trained_on": TRAINED_ON,
-        "training": json.loads(log.read_text()) if log.exists() else {},
+        "training": _training(trained),
         "metrics": "docs/models/metrics.json",
         "licence": LICENCE,
         **CONSTANTS[task],

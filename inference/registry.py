@@ -77,7 +77,13 @@ def register(wanted: Candidate) -> Network:
     Raises
     ------
     WeightsRefusedError : the file is no plain weights file of this network.
+    Conflict : the network is not one of those that read scans, or the file belongs to another one.
     """
+    if wanted.network not in TASKS:
+        raise Conflict(
+            "not_registered",
+            f"The worker loads {wanted.network!r} as shipped; registered are {', '.join(TASKS)}.",
+        )
     sha256 = vet(wanted.path)
     if sha256 in {told["sha256"] for told in shipped().values()}:
         row = _shipped_row(wanted.network, sha256)

@@ -282,6 +282,12 @@ def test_shipped_weights_of_an_earlier_version_are_retired():
     assert {row.state for row in rows} == {"active"}
 
 
+@pytest.mark.django_db
+def test_a_network_that_reads_no_scans_is_not_registered(card, new_weights):
+    with pytest.raises(CommandError, match="loads 'slices' as shipped"):
+        call_command("register_model", "slices", str(new_weights), f"--card={card}")
+
+
 # Cards and pages
 
 

@@ -37,6 +37,8 @@ def interval(
     for _ in range(rounds):
         drawn = [rows[names[i]] for i in rng.integers(len(names), size=len(names))]
         values.append(figure(np.concatenate(drawn)))
+    if np.isnan(values).all():
+        return float("nan"), float("nan")
     low, high = np.nanpercentile(values, [2.5, 97.5])
     return float(low), float(high)
 

@@ -129,7 +129,7 @@ def malignancy_block(rated: Sequence[Rated]) -> dict[str, Any]:
     """Figures over the decided nodules of `rated`; exactly 3 is left out and counted."""
     kept = decided(rated)
     if not kept:
-        return {"n_nodules": 0}
+        return {"n_nodules": 0, "auc": None, "auc_ci95": None}
     label, predicted = labels(kept), probabilities(kept)
     patients = [r.case.nodule.patient_id for r in kept]
     features = cross_validated(np.stack([r.features for r in kept]), label.astype(float), patients)

@@ -91,8 +91,21 @@ def _of_split(folder: Path, split: str, limit: int | None) -> list[Case]:
     with (folder / f"{split}_nodules.csv").open(encoding="utf-8-sig") as stream:
         rows = list(csv.DictReader(stream))[:limit]
     shards: dict[str, NDArray[np.uint8] | None] = {}
-    made = (_case(folder, row, split, shards) for row in rows)
+    made = (_told_case(folder, row, split, shards, line) for line, row in enumerate(rows, start=2))
     return [case for case in made if case is not None]
+
+
+def _told_case(
+    folder: Path, row: Row, split: str, shards: dict[str, NDArray[np.uint8] | None], line: int
+) -> Case | None:
+    """`_case`, with the line of the list in the error."""
+    try:
+        return _case(folder, row, split, shards)
+    except (KeyError, ValueError, IndexError) as error:
+        raise EvaluationError(
+            f"{split}_nodules.csv, line {line}: {error!r}; shard, first, n_slices, patient_id and the three "
+            "spacings must be given, and lie within the shard."
+        ) from error
 
 
 def _array(path: Path, shards: dict[str, NDArray[np.uint8] | None]) -> NDArray[np.uint8] | None:

@@ -25,6 +25,8 @@ SEED = 7
 VOLUME_FROM_MM = 6.0
 BANDS_MM = {"below 5": (0.0, 5.0), "5 to 8": (5.0, 8.0), "8 to 15": (8.0, 15.0), "above 15": (15.0, 999.0)}
 
+HEADLINE = ("dice_mean", "dice_ci95", "dice_readers", "dice_pooled", "diameter_mae_mm")
+
 Mask = NDArray[np.bool_]
 Told = Callable[[float], None]
 
@@ -131,7 +133,7 @@ def dice_block(drawn: Sequence[Drawn]) -> dict[str, Any]:
     """All figures of one set of outlines."""
     values = np.array([d.dice for d in drawn])
     if not len(values):
-        return {"n_nodules": 0}
+        return {"n_nodules": 0, **dict.fromkeys(HEADLINE)}
     patients = [d.case.nodule.patient_id for d in drawn]
     pairs = [(d.mask, one, rest) for d in drawn for one, rest in _others(d.case)]
     overlap = sum(2 * int((d.mask & d.case.consensus).sum()) for d in drawn)

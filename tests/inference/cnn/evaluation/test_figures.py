@@ -71,3 +71,9 @@ def test_a_patient_is_in_one_fold_and_the_fit_on_the_others_tells_them_apart() -
     assert all(len(set(fold[i : i + 4])) == 1 for i in range(0, 200, 4))
     assert figures.auc(cross_validated(x, y, patients), y) > 0.85
     assert 0.3 < figures.auc(cross_validated(x[:, 1:], y, patients), y) < 0.7
+
+
+def test_a_figure_that_is_never_defined_has_no_interval() -> None:
+    low, high = figures.interval(["a", "b"], lambda rows: figures.auc(rows, np.ones(len(rows))), rounds=5)
+    assert np.isnan(low)
+    assert np.isnan(high)

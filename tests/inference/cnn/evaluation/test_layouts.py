@@ -148,3 +148,15 @@ def test_a_reader_is_measured_against_the_majority_of_the_others(kept_aside: Pat
     last = 2 * (wide & small).sum() / (small.sum() + wide.sum())
     assert told["dice_readers"] == pytest.approx((2 * pair + last) / 3)
     assert told["dice_vs_majority_of_others"] == pytest.approx((2 * pair + 1) / 3)
+
+
+def test_a_row_that_cannot_be_read_is_named_by_its_line(kept_aside: Path) -> None:
+    path = kept_aside / "heldout_nodules.csv"
+    path.write_text(path.read_text().replace("P1_n0,P1,heldout_00,7,7,1.25", "P1_n0,P1,heldout_00,7,7,thin"))
+    with pytest.raises(EvaluationError, match=r"heldout_nodules.csv, line 3: .*could not convert"):
+        cases(kept_aside, "heldout")
+
+
+def test_without_nodules_of_three_readers_the_headline_is_empty_and_says_so(kept_aside: Path) -> None:
+    told = by_readers([])
+    assert (told["n_nodules"], told["dice_mean"], told["all"]["n_nodules"]) == (0, None, 0)

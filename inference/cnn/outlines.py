@@ -180,7 +180,9 @@ def grown(block: FloatArray, distance: FloatArray, radius_mm: float) -> FloatArr
 
 def ball(distance: FloatArray, radius_mm: float) -> FloatArray:
     """A ball in the middle: what is drawn where the network sees no edge."""
-    return np.asarray(np.clip(radius_mm + 0.5 - distance, 0, 1) + (distance == distance.min()), np.float32)
+    return np.asarray(
+        np.maximum(np.clip(radius_mm + 0.5 - distance, 0, 1), distance == distance.min()), np.float32
+    )
 
 
 def _drawn(judged: Judged, block: FloatArray, probability: FloatArray, grid: Grid) -> FloatArray:

@@ -36,6 +36,9 @@ class State:
     ended: str = ""
 
 
+FIELDS = tuple(field.name for field in dataclasses.fields(State))
+
+
 def write_json(path: Path, content: Any) -> None:
     """Whole or not at all: written beside its place, forced to disk, and moved there."""
     beside = path.with_name(f".{path.name}.partial")
@@ -49,28 +52,34 @@ def write_json(path: Path, content: Any) -> None:
 
 def save(model: keras.Model, state: State, folder: Path) -> None:
     """Weights with the optimizer's state, then `state.json`, then the older weights go."""
+    import keras
+
     name = f"checkpoint-{state.step:08d}.weights.h5"
     beside = folder / f"partial-{state.step:08d}.weights.h5"
     model.save_weights(beside, overwrite=True)
     os.replace(beside, folder / name)
-    write_json(folder / STATE, {**dataclasses.asdict(state), "weights": name})
+    dropout = [keras.ops.convert_to_numpy(one).tolist() for one in _random_states(model)]
+    write_json(folder / STATE, {**dataclasses.asdict(state), "weights": name, "dropout": dropout})
     for older in (*folder.glob("checkpoint-*.weights.h5"), *folder.glob("partial-*.weights.h5")):
         if older.name != name:
             older.unlink()
 
 
+def _random_states(model: keras.Model) -> list[Any]:
+    """Where the random generators of dropout stand; Keras leaves them out of weights files."""
+    return [one for one in model.variables if one.name == "seed_generator_state"]
+
+
 def known(folder: Path) -> State:
     """Where the training in a folder stands; a fresh state where there is none."""
-    return _read(folder)[0]
+    told = _read(folder)
+    return State(**{name: told[name] for name in FIELDS if name in told})
 
 
-def _read(folder: Path) -> tuple[State, Path | None]:
+def _read(folder: Path) -> dict[str, Any]:
     path = folder / STATE
-    if not path.is_file():
-        return State(), None
-    told = json.loads(path.read_text())
-    weights = folder / told.pop("weights")
-    return State(**told), weights
+    found: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    return found
 
 
 def restored(model: keras.Model, folder: Path) -> State:
@@ -80,14 +89,17 @@ def restored(model: keras.Model, folder: Path) -> State:
     ------
     ResumeError : the checkpoint belongs to another network or is damaged.
     """
-    state, weights = _read(folder)
-    if weights is None:
-        return state
+    told = _read(folder)
+    if not told:
+        return State()
+    weights = folder / told["weights"]
     try:
         model.load_weights(weights)
+        for variable, value in zip(_random_states(model), told["dropout"], strict=True):
+            variable.assign(value)
     except (OSError, ValueError, KeyError) as error:
         raise ResumeError(
             f"{weights} does not fit this training: was the task or a setting of the network changed since? "
             "Start anew in another folder."
         ) from error
-    return state
+    return known(folder)

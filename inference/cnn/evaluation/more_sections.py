@@ -173,7 +173,7 @@ def whole_sections(read: Sequence[Read], block: Mapping[str, Any]) -> list[Secti
         Section(
             "Scans",
             f"{block['protocol']} Median of findings nobody marked: {block['unmarked_median']:g}; on scans "
-            f"never trained on: {page.number(block['unmarked_median_held_out'])}.",
+            f"never trained on: {block['unmarked_median_held_out']:g}.",
             page.table(["scan", "trained on", "findings", "nobody marked", "read in"], scans),
         ),
         Section("Known lesions", "Rank among the findings of the scan.", page.table(

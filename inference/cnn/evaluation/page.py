@@ -38,6 +38,8 @@ circle.s3 { fill:var(--s3) } circle.s4 { fill:var(--s4) }
 .case { margin:0; font-size:12.5px; line-height:1.35 }
 .case img { width:100%; border-radius:6px; display:block; margin-bottom:4px }
 .confusion td.cell { text-align:center; padding:8px 14px; border:2px solid var(--back) }
+.confusion caption { text-align:left; white-space:nowrap }
+section:last-of-type { margin-bottom:32px }
 .confusion small { display:block; color:var(--soft) }
 .ours { color:#0fa39a } .theirs { color:#c98600 }
 """
@@ -107,7 +109,8 @@ def page(told: Mapping[str, Any], lead: str, sections: Sequence[Section]) -> str
         f'<section><h2>{escape(s.title)}</h2><p class="soft">{escape(s.note)}</p>{s.body}</section>'
         for s in sections
     )
-    facts = f"{told['data']}, split {told['split']} · {told['date']} · {hashes}"
+    first = f", the first {told['limit']} cases alone" if told.get("limit") else ""
+    facts = f"{told['data']}, split {told['split']}{first} · {told['date']} · {hashes}"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

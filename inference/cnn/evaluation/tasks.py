@@ -16,7 +16,7 @@ from inference.cnn.evaluation.froc import froc_figures
 from inference.cnn.evaluation.neighbours import Neighbourhood, points_of
 from inference.cnn.evaluation.nodules import cases, folder_of, splits_of
 from inference.cnn.evaluation.page import Section
-from inference.cnn.evaluation.segmentation import by_readers, draw_all
+from inference.cnn.evaluation.segmentation import by_readers, dice_block, draw_all
 from inference.cnn.naming import task_named
 
 Told = Callable[[str, float], None]
@@ -60,8 +60,9 @@ def segmentation(request: Request) -> Evaluation:
         "known to within 8 px; no size is given. Dice in 3D against voxels of at least half of the readers.",
     }
     if not request.brief:
-        beyond = draw_all(found, networks, synthetic=True, tell=lambda p: request.tell("extended", p))
-        block["extended"] = by_readers(beyond)
+        many = [case for case in found if case.readers >= 3]
+        beyond = draw_all(many, networks, synthetic=True, tell=lambda p: request.tell("extended", p))
+        block["extended"] = dice_block(beyond)
         block["end_to_end"] = from_own_detector(found, networks, lambda p: request.tell("end to end", p))
     lead = "How well the outlines agree with the radiologists who drew the same nodules."
     shown = sections.segmentation_sections(drawn, block)

@@ -21,17 +21,13 @@ import numpy as np
 from inference.cnn.training import checkpoints
 from inference.cnn.training.checkpoints import State
 from inference.cnn.training.config import Config
-from inference.cnn.training.prepared import SCORE, Batch, Figures, Prepared
+from inference.cnn.training.prepared import SCORE, Batch, DivergedError, Figures, Prepared
 from inference.cnn.training.records import Moment, Record
 
 AHEAD = 8
 RECORD_EVERY = 10
 WARM_UP = 0.03
 BEST = "best.weights.h5"
-
-
-class DivergedError(RuntimeError):
-    """The loss is no number any more."""
 
 
 def batches(make: Callable[[np.random.Generator], Batch], seed: int, first: int) -> Iterator[Batch]:

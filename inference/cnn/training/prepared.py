@@ -17,6 +17,10 @@ Figures = dict[str, float]
 SCORE = "score"
 
 
+class DivergedError(RuntimeError):
+    """The loss is no number any more."""
+
+
 @dataclass(frozen=True)
 class Fold:
     """Part `number` (from 0) of `of` parts of the patients: it is kept aside, the others are trained on.

@@ -14,7 +14,7 @@ from inference.cnn.naming import NETWORK_OF_TASK, task_named
 from inference.cnn.training.checkpoints import ResumeError
 from inference.cnn.training.config import ConfigError, config_for
 from inference.cnn.training.crossval import cross_validate
-from inference.cnn.training.prepared import Fold
+from inference.cnn.training.prepared import DivergedError, Fold
 from inference.cnn.training.session import BACKENDS, BackendError, Order, preparer, train, use_backend
 
 
@@ -86,7 +86,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"--data: {error.filename or error} is missing; see docs/training.md."
             ) from error
-        except (ConfigError, ResumeError, ValueError) as error:
+        except (ConfigError, DivergedError, ResumeError, ValueError) as error:
             raise CommandError(str(error)) from error
 
     def _train(self, order: Order) -> None:

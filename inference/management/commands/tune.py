@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from inference.cnn.training.config import ConfigError, settings
+from inference.cnn.training.prepared import DivergedError
 from inference.cnn.training.session import preparer
 from inference.cnn.training.tuning import tune
 from inference.management.commands.train import add_order, order_of
@@ -29,6 +30,6 @@ class Command(BaseCommand):
             best = tune(order, told, options["trials"], preparer(order.network), sys.stderr)
         except KeyboardInterrupt:
             raise CommandError("Stopped; the same command goes on.", returncode=130) from None
-        except (ConfigError, ValueError) as error:
+        except (ConfigError, DivergedError, ValueError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{best}\n{best.read_text()}")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from inference.cnn.training.checkpoints import ResumeError
+from inference.cnn.training.prepared import DivergedError
 from inference.cnn.training.session import BackendError, train, use_backend
 from tests.inference.cnn.training import small
 
@@ -174,8 +175,6 @@ def test_an_error_in_the_data_ends_the_training(tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_the_training(tmp_path):
-    from inference.cnn.training.loop import DivergedError
-
     def prepare(data, told, fold=None):
         prepared = small.prepare(data, told)
         prepared.model.layers[-1].bias.assign([float("nan")] * 8)

@@ -13,6 +13,8 @@ from inference.cnn.vetting import vet
 
 # Crops come singly: filling up a batch that was made for a whole scan would be for nothing.
 AT_MOST = {"candidates": 1, "reduction": 4, "outline": 8, "malignancy": 1}
+# Of networks that look at single pictures and have no batch of their own.
+FLAT_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -82,4 +84,4 @@ def _loaded(name: str, path: Path, sha256: str, told: dict[str, Any]) -> Network
         graph = loading.graph(name, str(path))
     except (ValueError, OSError, KeyError) as error:
         raise EvaluationError(f"{path.name} holds no weights of the network '{name}'.") from error
-    return Network(name, sha256, told, graph, loading.BATCHES[name])
+    return Network(name, sha256, told, graph, loading.BATCHES.get(name, FLAT_BATCH))

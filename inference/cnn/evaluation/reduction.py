@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import io
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from PIL import Image
 
 from inference.cnn.candidates import Limits, find_candidates, patch_at
 from inference.cnn.evaluation.chosen import Chosen
-from inference.cnn.evaluation.errors import NoLabelsError, NotShippedError
+from inference.cnn.evaluation.errors import NoLabelsError
 from inference.cnn.evaluation.figures import auc, interval, sensitivity_at
 from inference.cnn.evaluation.nodules import folder_of
 from inference.cnn.preprocessing import REDUCTION_PATCH, REDUCTION_STEP_MM, reduction_input
@@ -30,7 +29,6 @@ PATCH_PX = 50
 AWAY_MM = 20.0
 
 Bytes = NDArray[np.uint8]
-Scorer = Callable[[Bytes, Any], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -63,18 +61,11 @@ def _grey(content: bytes) -> Bytes:
     return np.asarray(image if image.size == (PATCH_PX, PATCH_PX) else image.resize((PATCH_PX, PATCH_PX)))
 
 
-def scorer() -> Scorer:
-    """The 2D classifier's `score_patches`; NotShippedError while there is none."""
-    try:
-        module = importlib.import_module("inference.cnn.patch_classifier")
-    except ModuleNotFoundError as error:
-        raise NotShippedError("The network 'patches' for LUNA16's 2D patches is not shipped.") from error
-    found: Scorer = module.score_patches
-    return found
-
-
 def patch_scores(given: Patches, networks: Chosen) -> NDArray[np.float64]:
-    return np.asarray(scorer()(given.images, networks["patches"]), float)
+    """The 2D classifier's probability of each patch; NotShippedError while there are no weights of it."""
+    from inference.cnn.patch_classifier import score_patches
+
+    return np.asarray(score_patches(given.images, networks["patches"]), float)
 
 
 def patch_figures(given: Patches, scores: NDArray[np.float64]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,19 +145,19 @@ def on_patches(request: Request) -> Evaluation:
 
 
 def on_slices(request: Request) -> Evaluation:
-    try:
-        found = importlib.import_module("inference.cnn.slices.evaluation")
-    except ModuleNotFoundError as error:
-        raise NotShippedError("The network 'slices' for single images is not shipped.") from error
+    from inference.cnn.slices.evaluation import figures
+
     folder = folder_of(request.data, "iq-oth-nccd", "images.csv")
-    block = {"protocol": "IQ-OTH/NCCD, whole groups (patients as far as known) kept together."}
-    block |= found.figures(folder, request.split)
+    networks = chosen("slices", request.weights)
+    block: dict[str, Any] = {
+        **figures(folder, request.split, networks["slices"]),
+        "protocol": "IQ-OTH/NCCD, whole groups (patients as far as known) kept together.",
+    }
     lead = (
         "How well single slices are told apart when whole patients are kept together. The lung is black in "
         "these images: not evidence of clinical worth."
     )
-    networks = chosen("slices", request.weights).hashes("slices")
-    return Evaluation(block, lead, more_sections.slices_sections(block), networks)
+    return Evaluation(block, lead, more_sections.slices_sections(block), networks.hashes("slices"))
 
 
 def program(request: Request) -> Evaluation:

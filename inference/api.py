@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from django.core.files.storage import default_storage
+from django.db.models import Prefetch
 from django.http import FileResponse, Http404, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -24,7 +25,7 @@ from core.pagination import NewestFirstCursor
 from inference import jobs
 from inference.filters import FindingFilter, JobFilter, ReadingFilter
 from inference.models import Finding, Job, Reading
-from inference.results import mask_of
+from inference.results import mask_of, sensitivity_of
 from inference.serializers import FindingSerializer, JobSerializer, ReadAnywaySerializer, ReadingSerializer
 from inference.waiting import Queue
 from scans.models import Series
@@ -74,7 +75,9 @@ def _asked_for(job: Job | None, context: dict[str, Any]) -> Response:
 class ReadingViewSet(ReadOnlyRows):
     """What the networks said of a volume, with pipeline, hashes and timings."""
 
-    queryset = Reading.objects.select_related("study", "volume", "pipeline")
+    queryset = Reading.objects.select_related("study", "volume", "pipeline").prefetch_related(
+        Prefetch("findings", Finding.objects.only("reading", "number", "p_nodule", "malignancy"))
+    )
     serializer_class = ReadingSerializer
     filterset_class = ReadingFilter
 
@@ -86,7 +89,7 @@ class MostProbableFirst(NewestFirstCursor):
 class FindingViewSet(ReadOnlyRows):
     """Nodules that the networks found, most probable first."""
 
-    queryset = Finding.objects.select_related("study")
+    queryset = Finding.objects.select_related("study", "reading")
     serializer_class = FindingSerializer
     filterset_class = FindingFilter
     pagination_class = MostProbableFirst
@@ -110,6 +113,22 @@ class FindingViewSet(ReadOnlyRows):
         response["X-Mask-Start"] = ",".join(map(str, finding.mask_start))
         response["X-Mask-Shape"] = ",".join(map(str, finding.mask_shape))
         return private_file(response, f"{finding.pk}.npy")
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @action(detail=True, renderer_classes=[JSONRenderer, NumpyRenderer])
+    def sensitivity(self, request: Request, pk: str) -> HttpResponse | FileResponse:
+        """What the malignancy rating reacts to, as .npy, uint8 (z, y, x): sensitivity, not location.
+
+        X-Mask-Start says at which voxel of the volume it begins; 404 where no map was made.
+        """
+        finding = self.get_object()
+        if not finding.sensitivity or not default_storage.exists(finding.sensitivity):
+            raise Http404
+        file = io.BytesIO()
+        np.save(file, sensitivity_of(finding), allow_pickle=False)
+        response = HttpResponse(file.getvalue(), content_type=NumpyRenderer.media_type)
+        response["X-Mask-Start"] = ",".join(map(str, finding.sensitivity_start or ()))
+        return private_file(response, f"{finding.pk}-sensitivity.npy")
 
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY})
     @action(detail=True, url_path="key-image", renderer_classes=[JSONRenderer, PngRenderer])

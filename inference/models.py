@@ -9,7 +9,14 @@ from django.db.models import Q
 from accounts.models import Site
 from core.models import APPEND_ONLY, Row
 from inference.querysets import FindingQuerySet, JobQuerySet, ReadingQuerySet
+from inference.single.models import SingleImage as SingleImage
 from scans.models import Study, Volume
+
+
+NO_VOLUME_CODES = ("W_NOVOL", "W_THICK", "E_THICK")
+"""Checks that forbid volumes: slices too thick or too far apart for volumetry (CLINICAL section 2)."""
+LIMITED_DENSITY_CODES = ("W_CONTRAST", "W_KERNEL", "W_THICK", "E_THICK")
+"""Checks under which statements on calcium, fat and solid parts are limited (CLINICAL 1.9)."""
 
 
 class Network(Row):
@@ -110,6 +117,8 @@ class Reading(Row):
     checks = models.JSONField(default=list)
     timings_s = models.JSONField(default=dict)
     networks = models.JSONField(default=dict)
+    doubts = models.JSONField("why the confidence is not higher", default=list)
+    unfamiliar = models.JSONField("in what the scan is unlike the training scans", default=list)
 
     objects = ReadingQuerySet.as_manager()
 
@@ -123,6 +132,19 @@ class Reading(Row):
     def __str__(self) -> str:
         return f"Scan probability {self.scan_probability:.2f}"
 
+    @property
+    def volume_note(self) -> str:
+        """Why no volumes are given, in the words of the checks; empty where they are."""
+        return self._sentences(NO_VOLUME_CODES)
+
+    @property
+    def density_note(self) -> str:
+        """Why statements on density are limited, in the words of the checks; empty where they are not."""
+        return self._sentences(LIMITED_DENSITY_CODES)
+
+    def _sentences(self, codes: tuple[str, ...]) -> str:
+        return " ".join(str(check.get("sentence", "")) for check in self.checks if check["code"] in codes)
+
 
 class Finding(Row):
     """One nodule that the networks found. A database trigger refuses any change."""
@@ -135,6 +157,34 @@ class Finding(Row):
     class Side(models.TextChoices):
         RIGHT = "right", "right lung"
         LEFT = "left", "left lung"
+
+    class Calcification(models.TextChoices):
+        NONE = "none", "no calcification"
+        DIFFUSE = "diffuse", "diffuse calcification"
+        CENTRAL = "central", "central calcification"
+        LAMINATED = "laminated", "laminated calcification"
+        POPCORN = "popcorn", "popcorn calcification"
+        ECCENTRIC = "eccentric", "eccentric calcification"
+
+    class Spiculation(models.TextChoices):
+        NONE = "none", "not spiculated"
+        SOME = "some", "somewhat spiculated"
+        MARKED = "marked", "markedly spiculated"
+
+    class Margin(models.TextChoices):
+        SHARP = "sharp", "sharp margin"
+        FAIR = "fair", "fairly sharp margin"
+        POOR = "poor", "poorly defined margin"
+
+    class Third(models.TextChoices):
+        UPPER = "upper", "upper third"
+        MIDDLE = "middle", "middle third"
+        LOWER = "lower", "lower third"
+
+    class Pleura(models.TextChoices):
+        ATTACHED = "attached", "attached to the pleura"
+        NEAR = "near", "near the pleura"
+        AWAY = "away", "away from the pleura"
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="+")
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="findings")
@@ -155,6 +205,23 @@ class Finding(Row):
     malignancy = models.FloatField()
     malignancy_low = models.FloatField()
     malignancy_high = models.FloatField()
+    # What follows is empty in readings made before it was asked, and where no statement is made.
+    solid_long_axis_mm = models.FloatField(null=True, blank=True)
+    solid_short_axis_mm = models.FloatField(null=True, blank=True)
+    solid_mean_diameter_mm = models.FloatField(null=True, blank=True)
+    calcification = models.CharField(max_length=9, choices=Calcification, blank=True)
+    calcified_share = models.FloatField(null=True, blank=True)
+    fat = models.BooleanField(null=True, blank=True)
+    spiculation = models.CharField(max_length=6, choices=Spiculation, blank=True)
+    margin = models.CharField(max_length=5, choices=Margin, blank=True)
+    third = models.CharField("third of the lung's height", max_length=6, choices=Third, blank=True)
+    pleura = models.CharField(max_length=8, choices=Pleura, blank=True)
+    pleura_mm = models.FloatField("distance to the lung's outer border", null=True, blank=True)
+    traits = models.JSONField("ratings of the network, 1 to 5", default=dict, blank=True)
+    confidence = models.CharField(max_length=6, blank=True)
+    doubts = models.JSONField("why the confidence is not higher", default=list, blank=True)
+    sensitivity = models.CharField("stored map of sensitivity", max_length=128, blank=True)
+    sensitivity_start = ArrayField(models.PositiveIntegerField(), size=3, null=True, blank=True)
     key_image = models.CharField(max_length=128, blank=True)
 
     objects = FindingQuerySet.as_manager()

@@ -5,15 +5,18 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
+from django.core.files.storage import default_storage
 from django.db import transaction
 from numpy.typing import NDArray
 
 from core.version import CODE_VERSION
 from inference import jobs
 from inference.cnn.reading import FoundNodule, VolumeReading
-from inference.models import Finding, Job, Pipeline, Reading
+from inference.models import NO_VOLUME_CODES, Finding, Job, Pipeline, Reading
 from inference.pipeline import current_pipeline
 from inference.summary import show_reading
 from scans.dicom.volume import BuiltVolume
@@ -22,7 +25,7 @@ from scans.storage import put
 
 KEY_IMAGES = "key-images"
 KEY_IMAGE_MM = 70.0
-NO_VOLUME_CODES = ("W_NOVOL", "W_THICK", "E_THICK")
+SENSITIVITY = "sensitivity"
 
 
 def write(job: Job, said: VolumeReading, volume: BuiltVolume, pipeline: Pipeline | None = None) -> Reading:
@@ -59,6 +62,8 @@ def _reading(job: Job, said: VolumeReading, pipeline: Pipeline) -> Reading:
         checks=job.volume.series.checks,
         timings_s=dict(said.timings_s),
         networks=dict(said.networks),
+        doubts=list(said.doubts),
+        unfamiliar=[asdict(one) for one in said.unfamiliar],
     )
 
 
@@ -87,7 +92,45 @@ def _findings(reading: Reading, said: VolumeReading, images: list[str]) -> Itera
             malignancy_low=nodule.malignancy_low,
             malignancy_high=nodule.malignancy_high,
             key_image=image,
+            **_character(nodule),
         )
+
+
+def _character(nodule: FoundNodule) -> dict[str, Any]:
+    """Columns beside size and malignancy; empty where the reading makes no statement."""
+    said, solid, doubt = nodule.character, nodule.character.solid, nodule.doubt
+    return {
+        "solid_long_axis_mm": solid.long_axis_mm if solid else None,
+        "solid_short_axis_mm": solid.short_axis_mm if solid else None,
+        "solid_mean_diameter_mm": solid.mean_diameter_mm if solid else None,
+        "calcification": said.calcification or "",
+        "calcified_share": said.calcified_share,
+        "fat": said.fat,
+        "spiculation": said.spiculation or "",
+        "margin": said.margin or "",
+        "third": said.third or "",
+        "pleura": said.pleura or "",
+        "pleura_mm": said.pleura_mm,
+        "traits": dict(said.traits),
+        "confidence": doubt.confidence if doubt else "",
+        "doubts": list(doubt.reasons) if doubt else [],
+        **_sensitivity(nodule),
+    }
+
+
+def _sensitivity(nodule: FoundNodule) -> dict[str, Any]:
+    """Store the map of sensitivity, where there is one."""
+    if nodule.sensitivity is None:
+        return {}
+    file = io.BytesIO()
+    np.savez_compressed(file, values=nodule.sensitivity.values)
+    return {"sensitivity": put(SENSITIVITY, file), "sensitivity_start": list(nodule.sensitivity.start)}
+
+
+def sensitivity_of(finding: Finding) -> NDArray[np.uint8]:
+    """The stored map, uint8 (z, y, x), to be placed at `sensitivity_start` of the volume."""
+    with default_storage.open(finding.sensitivity, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        return np.asarray(stored["values"], np.uint8)
 
 
 def _key_image(nodule: FoundNodule, volume: BuiltVolume) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import Case, Value, When
 
+from inference.cnn.scan_probability import Contribution, contributions
 from inference.models import Finding, Reading
 from scans.models import Study
 
@@ -26,6 +29,11 @@ def show_reading(study: Study, reading: Reading) -> None:
         lead_finding=describe(findings[0]) if findings else "",
         warning_count=sum(check["level"] != "INFO" for check in reading.checks),
     )
+
+
+def contributions_of(findings: Iterable[Finding]) -> list[Contribution]:
+    """The findings that made the scan probability, the largest part first."""
+    return contributions({one.number: (one.p_nodule, one.malignancy) for one in findings})
 
 
 def describe(finding: Finding) -> str:

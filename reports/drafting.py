@@ -84,7 +84,8 @@ def sentence(nodule: Nodule) -> str:
     """One nodule in the words of CLINICAL 9.3."""
     noun = "mass" if (nodule.long_axis_mm or 0) > MASS_MM else ""
     kind = " ".join(part for part in (nodule.type_label, noun) if part)
-    parts = [part for part in (kind, nodule.location, size(nodule), image(nodule)) if part]
+    parts = [kind, *nodule.character, nodule.location, size(nodule), image(nodule)]
+    parts = [part for part in parts if part]
     return f"Nodule {nodule.number}: {', '.join(parts)}."
 
 

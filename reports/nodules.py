@@ -8,6 +8,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from inference.models import Finding, Reading
+from reports import character
 from reports.models import Decision
 from scans.models import Instance, Study, Volume
 
@@ -31,6 +32,9 @@ class Nodule:
     location : in words, from the newest correction, else the side that the networks gave.
     center_mm : (x, y, z) LPS.
     volume_mm3 : of the outline; None as soon as a person has corrected the size.
+    character : what the networks saw beside type, place and size, in words.
+    volume_note, density_note : why there is no volume, and why statements on density are limited, where the
+        acquisition forbids or limits them.
     """
 
     number: int
@@ -53,6 +57,9 @@ class Nodule:
     malignancy_low: float | None = None
     malignancy_high: float | None = None
     key_image: str = ""
+    character: tuple[str, ...] = ()
+    volume_note: str = ""
+    density_note: str = ""
 
     @property
     def mean_diameter_mm(self) -> float | None:
@@ -97,6 +104,8 @@ class Nodule:
             "malignancy_low": self.malignancy_low,
             "malignancy_high": self.malignancy_high,
             "key_image": self.key_image,
+            "character": list(self.character),
+            "volume_note": self.volume_note,
         }
 
 
@@ -106,7 +115,7 @@ def nodules_of(study: Study) -> list[Nodule]:
     found = list(reading.findings.defer("mask_bits")) if reading else []
     decisions = list(Decision.objects.filter(study=study).select_related("person").in_order())
     newest = _newest_by_subject(decisions)
-    nodules = [_of_finding(finding, newest.get(finding.pk)) for finding in found]
+    nodules = [_of_finding(finding, newest.get(finding.pk), reading) for finding in found] if reading else []
     first_free = max((nodule.number for nodule in nodules), default=0) + 1
     added = [decision for decision in decisions if decision.kind == Decision.Kind.ADD]
     nodules += [_added(n, root, newest[root.pk], decisions) for n, root in enumerate(added, first_free)]
@@ -136,9 +145,10 @@ def _newest_by_subject(decisions: Iterable[Decision]) -> dict[UUID, Decision]:
     return {decision.finding_id or decision.about_id or decision.pk: decision for decision in decisions}
 
 
-def _of_finding(finding: Finding, decision: Decision | None) -> Nodule:
+def _of_finding(finding: Finding, decision: Decision | None, reading: Reading) -> Nodule:
     corrected = decision if decision is not None and decision.kind == Decision.Kind.CORRECT else None
     resized = corrected is not None and corrected.long_axis_mm is not None
+    retyped = corrected is not None and corrected.type not in ("", finding.type)
     return Nodule(
         number=finding.number,
         status=STATUS[decision.kind] if decision else "undecided",
@@ -150,7 +160,7 @@ def _of_finding(finding: Finding, decision: Decision | None) -> Nodule:
         volume_mm3=None if resized else finding.volume_mm3,
         type=_corrected(corrected, "type", finding.type),
         side=finding.side,
-        location=_corrected(corrected, "location", finding.get_side_display()),
+        location=_corrected(corrected, "location", character.place(finding)),
         slice_index=_corrected(corrected, "slice_index", finding.slice_index),
         center_mm=_corrected(corrected, "center_mm", finding.center_mm),
         p_nodule=finding.p_nodule,
@@ -158,6 +168,9 @@ def _of_finding(finding: Finding, decision: Decision | None) -> Nodule:
         malignancy_low=finding.malignancy_low,
         malignancy_high=finding.malignancy_high,
         key_image=finding.key_image,
+        character=tuple(character.for_report(finding, sized_by_reader=resized or retyped)),
+        volume_note="" if resized else reading.volume_note,
+        density_note=reading.density_note,
     )
 
 

@@ -131,6 +131,7 @@ def report_data(
         },
         "refusal": refusal_line(version.software),
         "sections": list(_sections(version)),
+        "volume_note": " ".join(dict.fromkeys(one.get("volume_note", "") for one in _shown(version))).strip(),
         "nodules": [_nodule(nodule, pictures) for nodule in _shown(version)],
         "software": {
             "statement": "\n".join(software_statement(version.software)),

@@ -95,6 +95,8 @@ class NoduleSerializer(serializers.Serializer[Any]):
     malignancy = serializers.FloatField(allow_null=True)
     malignancy_low = serializers.FloatField(allow_null=True)
     malignancy_high = serializers.FloatField(allow_null=True)
+    character = serializers.ListField(child=serializers.CharField())
+    volume_note = serializers.CharField()
 
 
 class VersionSerializer(serializers.ModelSerializer[ReportVersion]):

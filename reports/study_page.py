@@ -11,6 +11,7 @@ from django.urls import reverse
 from accounts.models import Person
 from inference import jobs
 from inference.models import Job, Reading
+from inference.summary import contributions_of
 from reports import presentation
 from reports.actions import edited_by_other
 from reports.drafting import refusal_line, software_statement
@@ -48,6 +49,7 @@ def machine_part(person: Person, study: Study) -> dict[str, Any]:
         "is_open": presentation.is_open(study.status),
         "may_retry": job is not None and job.state in (Job.State.FAILED, Job.State.CANCELLED),
         "sign": presentation.suspicion(reading.scan_probability if reading else None),
+        "contributions": contributions_of(reading.findings.defer("mask_bits")) if reading else [],
         "meaning": presentation.meaning_of_scan(reading.scan_probability, calibration) if reading else "",
         "refusal_line": _refusal_line(reading),
         "series_list": [(one, presentation.checks_of(one.checks)) for one in series],
@@ -135,7 +137,10 @@ def initial_of(version: ReportVersion) -> dict[str, Any]:
 
 def is_stale(version: ReportVersion, nodules: list[Nodule]) -> bool:
     """Whether decisions have changed since this text was saved."""
-    return bool([nodule.record() for nodule in nodules] != version.nodules)
+    now, saved = [nodule.record() for nodule in nodules], version.nodules
+    if len(now) != len(saved):
+        return True
+    return any(one[name] != value for one, old in zip(now, saved, strict=True) for name, value in old.items())
 
 
 def viewer_part(study: Study, nodules: list[Nodule], asked: UUID | None) -> dict[str, Any] | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 LEAK = 0.01
 MOST_SUSPICIOUS = 5
@@ -22,3 +23,19 @@ def noisy_or(findings: Iterable[tuple[float, float]], leak: float = LEAK) -> flo
             raise ValueError("Probabilities lie between 0 and 1.")
         suspicions.append(p_nodule * malignancy)
     return 1 - (1 - leak) * math.prod(1 - one for one in sorted(suspicions)[-MOST_SUSPICIOUS:])
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """A finding behind a scan probability: its number, and p_nodule times malignancy."""
+
+    number: int
+    suspicion: float
+
+
+def contributions(findings: Mapping[int, tuple[float, float]]) -> list[Contribution]:
+    """The findings that `noisy_or` joins, by number, the largest part first."""
+    made = [
+        Contribution(number, p_nodule * malignancy) for number, (p_nodule, malignancy) in findings.items()
+    ]
+    return sorted(made, key=lambda one: (-one.suspicion, one.number))[:MOST_SUSPICIOUS]

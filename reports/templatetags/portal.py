@@ -10,7 +10,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from inference.models import Job
-from reports import presentation
+from reports import character, presentation
 
 register = template.Library()
 
@@ -22,6 +22,10 @@ register.filter("thickness", presentation.thickness)
 register.filter("cubic_millimetres", presentation.cubic_millimetres)
 register.filter("suspicion", presentation.suspicion)
 register.filter("checks_of", presentation.checks_of)
+register.filter("solid_part", character.solid_part)
+register.filter("surface", character.surface)
+register.filter("density", character.density)
+register.filter("pleura", character.pleura)
 
 
 @register.filter

@@ -11,6 +11,7 @@ from scipy.spatial import ConvexHull, QhullError
 from scans.dicom.geometry import Geometry
 
 Points = NDArray[np.float64]
+EQUAL = 1e-9
 
 
 @dataclass(frozen=True)
@@ -44,17 +45,21 @@ def _edges(section: NDArray[np.bool_]) -> Points:
 
 
 def _axes(points_mm: Points) -> tuple[float, float]:
-    """(long, short): the largest distance, and the largest extent perpendicular to it."""
+    """(long, short): the largest distance, and the largest extent perpendicular to it.
+
+    On a grid several pairs of points may be equally far apart; the one with the widest extent across counts,
+    so that the answer does not depend on the order of rows and columns.
+    """
     hull = _hull(points_mm)
     offsets = hull[:, None, :] - hull[None, :, :]
     squared = (offsets**2).sum(axis=-1)
-    first, second = np.unravel_index(int(np.argmax(squared)), squared.shape)
-    long = float(np.sqrt(squared[first, second]))
+    long = float(np.sqrt(squared.max()))
     if long == 0:
         return 0.0, 0.0
+    first, second = np.nonzero(squared >= squared.max() * (1 - EQUAL))
     along = offsets[first, second] / long
-    across = hull @ np.array([-along[1], along[0]])
-    return long, min(float(across.max() - across.min()), long)
+    across = hull @ np.stack([-along[:, 1], along[:, 0]])
+    return long, min(float(np.ptp(across, axis=0).max()), long)
 
 
 def _plane(geometry: Geometry) -> NDArray[np.float64]:
@@ -70,12 +75,17 @@ def _plane(geometry: Geometry) -> NDArray[np.float64]:
 
 
 def measure(mask: NDArray[np.bool_], geometry: Geometry) -> Measures:
-    """Measures of an outline given on the whole grid of `geometry`, or on a part of that shape."""
+    """Measures of an outline given on the whole grid of `geometry`, or on a part of that shape.
+
+    Of several slices with the same largest area the one with the largest mean diameter counts, then the one
+    nearest the feet: the first in the array would depend on the order of the slices.
+    """
     if not mask.any():
         raise ValueError("An outline without voxels has no measures.")
     areas = mask.sum(axis=(1, 2))
-    z = int(np.argmax(areas))
-    long, short = _axes(_edges(mask[z]) @ _plane(geometry))
+    tied = {int(z): _axes(_edges(mask[z]) @ _plane(geometry)) for z in np.flatnonzero(areas == areas.max())}
+    z = max(tied, key=lambda k: (round(sum(tied[k]), 6), -round(float(geometry.to_mm((k, 0, 0))[2]), 3)))
+    long, short = tied[z]
     x_mm, y_mm, z_mm = (float(v) for v in geometry.to_mm(np.argwhere(mask).mean(axis=0)))
     volume = float(mask.sum()) * geometry.voxel_mm3
     return Measures(z, (x_mm, y_mm, z_mm), long, short, (long + short) / 2, volume)

@@ -28,10 +28,18 @@ def histogram(title: str, groups: Mapping[str, Sequence[float]]) -> str:
         return _single(title, float(low))
     edges = np.linspace(low, high, BINS + 1)
     shares = {n: np.histogram(np.clip(v, low, high), edges)[0] / len(v) for n, v in known.items()}
-    top = max(float(s.max()) for s in shares.values())
-    steps = [_steps(s / top, COLOURS[i % len(COLOURS)]) for i, s in enumerate(shares.values())]
+    top, cut = _top(list(shares.values()))
+    steps = [_steps(np.minimum(s / top, 1), COLOURS[i % len(COLOURS)]) for i, s in enumerate(shares.values())]
     axis = "".join(_tick(f, float(low + f * (high - low))) for f in (0.0, 0.5, 1.0))
-    return _figure(title, list(shares), f"{''.join(steps)}{axis}")
+    return _figure(title + cut, list(shares), f"{''.join(steps)}{axis}")
+
+
+def _top(shares: list[NDArray[np.float64]]) -> tuple[float, str]:
+    """Height of the scale: one bin that towers over all others (black around a body) is cut."""
+    highest = np.sort(np.max(shares, axis=0))[::-1]
+    if highest[0] > 4 * highest[1] > 0:
+        return float(highest[1] * 1.25), f", tallest bar cut off ({highest[0]:.0%})"
+    return float(highest[0]), ""
 
 
 def _single(title: str, value: float) -> str:

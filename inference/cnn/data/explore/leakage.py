@@ -148,13 +148,18 @@ def _of_given_splits(
     patients = patients_across(data.items, splits)
     if patients:
         shown = ", ".join(patients[:3]) + (" ..." if len(patients) > 3 else "")
-        found.append(Finding("leak", f"{_many(len(patients), 'patient')} in more than one split: {shown}."))
+        found.append(Finding("leak", f"{many(len(patients), 'patient')} in more than one split: {shown}."))
     for pairs, what in ((same, "with the same pixels"), (beside, "of neighbouring slices")):
         if crossed := crossing(pairs, splits):
-            found.append(Finding("leak", f"{_many(len(crossed), 'pair')} {what} across the given splits."))
+            found.append(Finding("leak", f"{many(len(crossed), 'pair')} {what} across the given splits."))
     if crossed := crossing(near, splits):
         told = (
-            f"{_many(len(crossed), 'pair')} of near-identical pictures across the given splits: look at them."
+            f"{many(len(crossed), 'pair')} of near-identical pictures across the given splits: look at them."
+        )
+        found.append(Finding("beware", told))
+    if inside := len(same) - len(crossing(same, splits)):
+        told = (
+            f"{many(inside, 'pair')} with the same pixels within a split: they count twice in every figure."
         )
         found.append(Finding("beware", told))
     if not any(f.level == "leak" for f in found):
@@ -173,13 +178,13 @@ def _of_random_split(data: Catalogue, same: list[Pair], near: list[Pair]) -> lis
     share = len(test) / max(drawn.count("test"), 1)
     if share >= WORTH_SAYING:
         told = (
-            f"Do not split this at random: {_many(len(crossed), 'pair')} of near-identical pictures"
+            f"Do not split this at random: {many(len(crossed), 'pair')} of near-identical pictures"
             f" would cross ({share:.0%} of the test pictures would have a twin in training)."
         )
         found.append(Finding("beware", told))
     if patients < len(data.items):
         shared = len(patients_across(data.items, drawn))
-        told = f"{len(data.items)} pictures are of {_many(patients, 'patient or group')}"
+        told = f"{len(data.items)} pictures are of {many(patients, 'patient or group')}"
         found.append(Finding("beware", f"{told}: a random split would tear {shared} of them apart."))
     return found
 
@@ -201,7 +206,7 @@ def _of_other_splits(data: Catalogue) -> list[Finding]:
     for name in sorted({n for i in data.items for n in i.other_splits}):
         splits = [item.other_splits.get(name, "") for item in data.items]
         if torn := patients_across(data.items, splits):
-            torn_apart = _many(len(torn), "patient or group")
+            torn_apart = many(len(torn), "patient or group")
             told = f"The column {name} leaks: it tears {torn_apart} apart. Do not use it."
             found.append(Finding("beware", told))
     return found
@@ -211,11 +216,11 @@ def _of_unknown_patients(data: Catalogue, near: list[Pair]) -> list[Finding]:
     if data.patients_known:
         return []
     told = "Nobody says which pictures are of one patient"
-    more = f"; {_many(len(near), 'pair')} of near-identical pictures say that some are" if near else ""
+    more = f"; {many(len(near), 'pair')} of near-identical pictures say that some are" if near else ""
     return [Finding("beware", f"{told}{more}. Add images.csv with file, label, group and split.")]
 
 
-def _many(count: int, noun: str) -> str:
+def many(count: int, noun: str) -> str:
     if count == 1:
         return f"1 {noun}"
     return f"{count} {'groups or patients' if noun == 'patient or group' else noun + 's'}"

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from inference.cnn.data.explore.catalogue import Catalogue, Item
 from inference.cnn.data.explore.charts import histogram, picture
-from inference.cnn.data.explore.leakage import Leakage, Pair, clusters
+from inference.cnn.data.explore.leakage import Leakage, Pair, clusters, many
 
-EXAMPLES, PAIRS_SHOWN = 10, 8
+EXAMPLES, PAIRS_SHOWN = 8, 8
 VALUES_PER_ITEM = 400
 SIGNS = {"leak": "✗ leak", "beware": "! beware", "good": "✓ good"}
 STYLE = """
@@ -155,7 +155,7 @@ def _pairs(title: str, items: Sequence[Item], pairs: list[Pair]) -> str:
     drawn = pairs[:: max(1, len(pairs) // PAIRS_SHOWN)][:PAIRS_SHOWN]
     two = ([picture(items[n].grey, items[n].name) for n in pair] for pair in drawn)
     shown = "".join(f"<div class=pair>{''.join(both)}</div>" for both in two)
-    return f"<h2>{escape(title)}: {len(pairs)} pairs</h2><div class=pics>{shown}</div>"
+    return f"<h2>{escape(title)}: {many(len(pairs), 'pair')}</h2><div class=pics>{shown}</div>"
 
 
 def _clusters(items: Sequence[Item], pairs: list[Pair]) -> str:
@@ -164,5 +164,5 @@ def _clusters(items: Sequence[Item], pairs: list[Pair]) -> str:
         return ""
     largest = joined[0]
     shown = "".join(picture(items[n].grey, items[n].name) for n in largest[:EXAMPLES])
-    told = f"{len(joined)} clusters of near-identical pictures; the largest holds {len(largest)}"
+    told = f"{many(len(joined), 'cluster')} of near-identical pictures; the largest holds {len(largest)}"
     return f"<h2>{told}</h2><div class=pics>{shown}</div>"

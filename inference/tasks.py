@@ -37,6 +37,27 @@ def reap_jobs() -> int:
     return jobs.reap()
 
 
+@shared_task(name="inference.tasks.read_image")
+def read_image(*, image_id: str) -> None:
+    from inference.single import actions
+
+    actions.answer(image_id)
+
+
+@shared_task(name="inference.tasks.ask_images_again")
+def ask_images_again() -> int:
+    from inference.single import actions
+
+    return actions.ask_again()
+
+
+@shared_task(name="inference.tasks.forget_images")
+def forget_images() -> int:
+    from inference.single import actions
+
+    return actions.forget_old()
+
+
 @worker_process_init.connect
 def warm_up(**_: Any) -> None:
     """Load the networks when a GPU worker's child starts, so that the first scan does not wait for it."""

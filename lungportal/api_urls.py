@@ -9,6 +9,7 @@ from accounts.api import MeView
 from core.api import NoSuchRoute
 from inference.api import FindingViewSet, JobViewSet, ReadAnywayView, ReadingViewSet
 from inference.network_api import NetworkViewSet
+from inference.single.api import ImageViewSet
 from patients.api import PatientViewSet
 from reports.api import DecisionViewSet, NodulesView, ReportViewSet
 from scans.api import UploadView
@@ -22,6 +23,7 @@ router.register("jobs", JobViewSet, "api-job")
 router.register("readings", ReadingViewSet, "api-reading")
 router.register("findings", FindingViewSet, "api-finding")
 router.register("networks", NetworkViewSet, "api-network")
+router.register("images", ImageViewSet, "api-image")
 router.register("decisions", DecisionViewSet, "api-decision")
 router.register("reports", ReportViewSet, "api-report")
 

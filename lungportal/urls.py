@@ -21,6 +21,7 @@ urlpatterns = [
     path("patients/", include("patients.urls")),
     path("scans/", include("scans.urls")),
     path("networks/", include("inference.urls")),
+    path("image/", include("inference.single.urls")),
     path("dicomweb/", include("scans.dicomweb.urls")),
     path("api/v1/", include("lungportal.api_urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

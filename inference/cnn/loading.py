@@ -17,14 +17,16 @@ from inference.cnn.preprocessing import (
     OUTLINE_WINDOW,
     REDUCTION_PATCH,
 )
+from inference.cnn.slices import architecture as single
 
-BATCHES = {"candidates": 1, "reduction": 16, "outline": 32, "malignancy": 16}
+BATCHES = {"candidates": 1, "reduction": 16, "outline": 32, "malignancy": 16, "slices": 32}
 
 BUILDERS: dict[str, Callable[[], keras.Model]] = {
     "candidates": lambda: architectures.candidates(CANDIDATES_TILE),
     "reduction": lambda: architectures.reduction(REDUCTION_PATCH),
     "outline": lambda: planar.outline(OUTLINE_WINDOW, OUTLINE_CHANNELS),
     "malignancy": lambda: architectures.malignancy(MALIGNANCY_PATCH, FEATURES),
+    "slices": single.slices,
 }
 
 

@@ -206,6 +206,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_ROUTES = {
     "inference.tasks.reap_jobs": {"queue": "ingest"},  # must run while the GPU worker is busy or dead
     "inference.tasks.plan_reading": {"queue": "ingest"},
+    "inference.tasks.ask_images_again": {"queue": "ingest"},
+    "inference.tasks.forget_images": {"queue": "ingest"},
     "inference.tasks.*": {"queue": "gpu"},
 }
 
@@ -219,6 +221,8 @@ CELERY_BEAT_SCHEDULE = {
     "flush the outbox": _every(5.0, "core.tasks.flush_outbox"),
     "complete quiet series": _every(2.0, "scans.tasks.complete_quiet_series"),
     "reap lost jobs": _every(10.0, "inference.tasks.reap_jobs"),
+    "ask for single images again": _every(20.0, "inference.tasks.ask_images_again"),
+    "forget single images": _every(600.0, "inference.tasks.forget_images"),
 }
 
 

@@ -21,6 +21,7 @@ from inference.cnn.preprocessing import (
     REDUCTION_PATCH,
     REDUCTION_STEP_MM,
 )
+from inference.cnn.slices import training as single
 from inference.cnn.training import detector, patches
 from inference.cnn.training.bank import Implant, implants, restored, stored
 from inference.cnn.training.config import Config
@@ -119,4 +120,5 @@ TASKS: dict[str, Callable[[Path, Config, Fold | None], Prepared]] = {
     "reduction": reduction,
     "outline": outline,
     "malignancy": malignancy,
+    "slices": single.prepare,
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +14,18 @@ from inference.cnn.networks import Network
 from inference.cnn.preprocessing import (
     CANDIDATES_STEP_MM,
     CANDIDATES_STRIDE,
-    CANDIDATES_TILE,
     candidates_input,
 )
 from inference.cnn.resampling import isotropic, sample_grid
 from scans.dicom.geometry import Triple
 
-MARGIN = 16
+# The network's coarsest stride; what it is shown is a multiple of it along each axis.
+DEEPEST = 16
+# Candidates lie at most so many voxels beside the lungs' box.
+BESIDE = 16
+# Voxels shown about each part whose cells are not used: a rim that cuts through lung (z) has to be wider.
+MARGIN = (16, 8, 8)
+SLAB_VOXELS = 10_000_000
 BESIDE_LUNG_MM = 6.0
 
 FloatArray = NDArray[np.float32]
@@ -43,43 +49,61 @@ class Limits:
     count: int
 
 
-def _starts(length: int) -> list[int]:
-    """First voxels of tiles whose middles (without the margin) cover 0..length."""
-    step = CANDIDATES_TILE[0] - 2 * MARGIN
-    return list(range(-MARGIN, max(length - MARGIN, 1 - MARGIN), step))
+@dataclass(frozen=True)
+class Slab:
+    """A part of the lungs' box, in voxels: first and last + 1 along z, y, x; multiples of DEEPEST."""
+
+    low: tuple[int, int, int]
+    high: tuple[int, int, int]
+
+    @property
+    def cells(self) -> tuple[slice, ...]:
+        """Where its cells lie in the heat map."""
+        bounds = zip(self.low, self.high, strict=True)
+        return tuple(slice(a // CANDIDATES_STRIDE, b // CANDIDATES_STRIDE) for a, b in bounds)
 
 
-def _tiles(lungs: NDArray[np.bool_]) -> Iterator[tuple[int, int, int]]:
-    """Tiles whose middle holds some lung."""
-    step = CANDIDATES_TILE[0] - 2 * MARGIN
-    for z in _starts(lungs.shape[0]):
-        for y in _starts(lungs.shape[1]):
-            for x in _starts(lungs.shape[2]):
-                low = [v + MARGIN for v in (z, y, x)]
-                if lungs[tuple(slice(v, v + step) for v in low)].any():
-                    yield z, y, x
+def slabs(lungs: NDArray[np.bool_]) -> list[Slab]:
+    """The lungs' box with BESIDE about it, cut across z so that no part holds more than SLAB_VOXELS.
+
+    One pass over a large part costs far less than small tiles, whose margins are most of what they hold.
+    """
+    low, high = [], []
+    for axis, length in enumerate(lungs.shape):
+        line = np.flatnonzero(lungs.any(axis=tuple(a for a in range(3) if a != axis)))
+        low.append(max(int(line[0]) - BESIDE, 0) // DEEPEST * DEEPEST)
+        last = min(int(line[-1]) + 1 + BESIDE, length)
+        high.append(low[-1] + -(-(last - low[-1]) // DEEPEST) * DEEPEST)
+    plane = (high[1] - low[1]) * (high[2] - low[2])
+    rows = (high[0] - low[0]) // DEEPEST
+    parts = min(-(-rows * DEEPEST * plane // SLAB_VOXELS), rows)
+    cuts = [low[0] + rows * k // parts * DEEPEST for k in range(parts + 1)]
+    return [Slab((a, low[1], low[2]), (b, high[1], high[2])) for a, b in pairwise(cuts)]
 
 
-def _tile(hu: FloatArray, start: tuple[int, int, int]) -> FloatArray:
+def _with_margin(hu: FloatArray, slab: Slab) -> FloatArray:
+    """Values of the slab and MARGIN voxels on every side; beyond the volume its edge repeats."""
     index = [
-        np.clip(np.arange(s, s + n), 0, m - 1)
-        for s, n, m in zip(start, CANDIDATES_TILE, hu.shape, strict=True)
+        np.clip(np.arange(a - m, b + m), 0, n - 1)
+        for a, b, n, m in zip(slab.low, slab.high, hu.shape, MARGIN, strict=True)
     ]
     return np.asarray(hu[np.ix_(*index)], np.float32)
 
 
 def heat_map(hu: FloatArray, lungs: NDArray[np.bool_], network: Network, progress: Progress) -> FloatArray:
     """(cells z, y, x, 5) over the whole 1.25 mm volume: logit, offset in cells, log diameter."""
-    cells = [-(-n // CANDIDATES_STRIDE) + CANDIDATES_TILE[0] // CANDIDATES_STRIDE for n in hu.shape]
-    out = np.full((*cells, 5), -20, np.float32)
-    edge, inner = MARGIN // CANDIDATES_STRIDE, (CANDIDATES_TILE[0] - 2 * MARGIN) // CANDIDATES_STRIDE
-    tiles = list(_tiles(lungs))
-    for done, start in enumerate(tiles, 1):
-        result = network(candidates_input(_tile(hu, start))[None])[0]
-        first = [(s + MARGIN) // CANDIDATES_STRIDE for s in start]
-        where = tuple(slice(f, f + inner) for f in first)
-        out[where] = result[edge : edge + inner, edge : edge + inner, edge : edge + inner]
-        progress(done / len(tiles))
+    parts = slabs(lungs) if lungs.any() else []
+    end = parts[-1].high if parts else (0, 0, 0)
+    room = [
+        max(n + CANDIDATES_STRIDE - 1, last) // CANDIDATES_STRIDE
+        for n, last in zip(hu.shape, end, strict=True)
+    ]
+    out = np.full((*room, 5), -20, np.float32)
+    used = tuple(slice(m // CANDIDATES_STRIDE, -m // CANDIDATES_STRIDE) for m in MARGIN)
+    for done, slab in enumerate(parts, 1):
+        result = network(candidates_input(_with_margin(hu, slab))[None])[0]
+        out[slab.cells] = result[used]
+        progress(done / len(parts))
     return out
 
 
@@ -127,14 +151,21 @@ def find_candidates(
     volume = isotropic(hu[box], spacing_mm, CANDIDATES_STEP_MM)
     inside = _lungs_at(lungs[box], spacing_mm, volume.shape)
     heat = heat_map(volume, inside, network, progress)
-    beside = ndimage.distance_transform_edt(~inside) * CANDIDATES_STEP_MM
     found = []
     for place, diameter, score in peaks(heat, limits):
-        at = tuple(np.clip(np.rint(place), 0, np.array(volume.shape) - 1).astype(int))
-        if beside[at] <= max(BESIDE_LUNG_MM, 0.3 * diameter):
+        if _near(inside, place, max(BESIDE_LUNG_MM, 0.3 * diameter)):
             z, y, x = (float(v) for v in place * CANDIDATES_STEP_MM + offset)
             found.append(Candidate((z, y, x), diameter, score))
     return distinct(found)
+
+
+def _near(lungs: NDArray[np.bool_], place: NDArray[np.float64], reach_mm: float) -> bool:
+    """Whether a voxel of the lungs lies within reach of a place on the network's grid."""
+    at = np.clip(np.rint(place), 0, np.array(lungs.shape) - 1).astype(int)
+    reach = reach_mm / CANDIDATES_STEP_MM
+    low, high = np.maximum(at - int(reach), 0), at + int(reach) + 1
+    near = np.argwhere(lungs[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]) + low - at
+    return bool(len(near) and (near**2).sum(axis=1).min() <= reach**2)
 
 
 def _around(lungs: NDArray[np.bool_], spacing_mm: Triple) -> tuple[tuple[slice, ...], NDArray[np.float64]]:

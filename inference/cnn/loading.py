@@ -9,9 +9,9 @@ import keras
 import tensorflow as tf
 
 from inference.cnn import architectures, planar
+from inference.cnn.engine import Precision
 from inference.cnn.features import FEATURES
 from inference.cnn.preprocessing import (
-    CANDIDATES_TILE,
     MALIGNANCY_PATCH,
     OUTLINE_CHANNELS,
     OUTLINE_WINDOW,
@@ -22,7 +22,7 @@ from inference.cnn.slices import architecture as single
 BATCHES = {"candidates": 1, "reduction": 16, "outline": 32, "malignancy": 16, "slices": 32}
 
 BUILDERS: dict[str, Callable[[], keras.Model]] = {
-    "candidates": lambda: architectures.candidates(CANDIDATES_TILE),
+    "candidates": architectures.candidates,
     "reduction": lambda: architectures.reduction(REDUCTION_PATCH),
     "outline": lambda: planar.outline(OUTLINE_WINDOW, OUTLINE_CHANNELS),
     "malignancy": lambda: architectures.malignancy(MALIGNANCY_PATCH, FEATURES),
@@ -30,18 +30,26 @@ BUILDERS: dict[str, Callable[[], keras.Model]] = {
 }
 
 
-def build(task: str) -> keras.Model:
-    """The architecture in float32, without touching the process's own precision policy."""
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+
+
+def build(task: str, precision: Precision = "float32") -> keras.Model:
+    """The architecture, without touching the process's own precision policy; weights are float32 always."""
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
+    keras.config.set_dtype_policy(POLICIES[precision])
     try:
         return BUILDERS[task]()
     finally:
         keras.config.set_dtype_policy(before)
 
 
-def graph(task: str, path: str) -> Any:
-    """The network as a traced function; XLA stays off, it slows 3D convolutions on CPUs."""
-    model = build(task)
+def graph(task: str, path: str, precision: Precision = "float32") -> Any:
+    """The network as a traced function; XLA stays off, it slows 3D convolutions on CPUs.
+
+    Inputs of unknown size (candidates) are traced once for all sizes.
+    """
+    model = build(task, precision)
     model.load_weights(path)
-    return tf.function(lambda x: model(x, training=False), jit_compile=False, reduce_retracing=True)
+    given = [tf.TensorSpec(x.shape, tf.float32) for x in model.inputs]
+    signature = [given[0] if len(given) == 1 else given]
+    return tf.function(lambda x: model(x, training=False), input_signature=signature, jit_compile=False)

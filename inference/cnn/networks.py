@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.cnn.engine import Precision, precision
 from inference.cnn.vetting import WeightsRefusedError as WeightsRefusedError
 from inference.cnn.vetting import sha256_of, vet
 
@@ -31,6 +32,7 @@ class Network:
     manifest: Mapping[str, Any]
     model: Any = field(repr=False)
     batch: int = 1
+    precision: Precision = "float32"
 
     def __call__(self, *inputs: FloatArray) -> FloatArray:
         """Outputs for any number of samples; the last batch is filled up so that no shape is new."""
@@ -111,4 +113,5 @@ def _network(task: str, path: str, sha256: str, folder: str) -> Network:
     from inference.cnn import loading
 
     told = manifest(task, Path(folder))
-    return Network(task, sha256, told, loading.graph(task, path), loading.BATCHES[task])
+    chosen = precision() if task == "candidates" else "float32"
+    return Network(task, sha256, told, loading.graph(task, path, chosen), loading.BATCHES[task], chosen)

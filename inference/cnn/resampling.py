@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scans.dicom.geometry import Triple
 
 FloatArray = NDArray[np.float32]
+SLICES_AT_A_TIME = 24
 
 
 def axis_matrix(n_in: int, positions: NDArray[np.floating], factor: float) -> FloatArray:
@@ -62,7 +63,16 @@ def sample_grid(
 
 
 def isotropic(volume: NDArray[np.generic], spacing_mm: Triple, step_mm: float) -> FloatArray:
-    """The whole volume at one step along all axes, starting at voxel 0."""
+    """The whole volume at one step along all axes, starting at voxel 0.
+
+    A few slices at a time: each needs its neighbours alone, and the whole volume in floats is never held.
+    """
     extent = [(n - 1) * s for n, s in zip(volume.shape, spacing_mm, strict=True)]
     z, y, x = (int(np.floor(e / step_mm)) + 1 for e in extent)
-    return sample_grid(volume, spacing_mm, (0.0, 0.0, 0.0), (z, y, x), (step_mm, step_mm, step_mm))
+    out = np.empty((z, y, x), np.float32)
+    for start in range(0, z, SLICES_AT_A_TIME):
+        count = min(SLICES_AT_A_TIME, z - start)
+        first = (start * step_mm, 0.0, 0.0)
+        part = sample_grid(volume, spacing_mm, first, (count, y, x), (step_mm, step_mm, step_mm))
+        out[start : start + count] = part
+    return out

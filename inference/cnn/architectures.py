@@ -7,8 +7,6 @@ from typing import Any
 import keras
 from keras import layers
 
-HEADS = 5
-
 
 def _conv(x: Any, filters: int, stride: int = 1, size: int = 3) -> Any:
     x = layers.Conv3D(filters, size, stride, padding="same", use_bias=False)(x)
@@ -69,31 +67,3 @@ def share_trunk(source: keras.Model, target: keras.Model) -> None:
         if [w.shape for w in one.weights] != [w.shape for w in other.weights] or one.name == "map":
             break
         other.set_weights(one.get_weights())
-
-
-def outline(patch: tuple[int, int, int]) -> keras.Model:
-    """Logit per voxel. Blocks of 2 x 2 x 2 voxels go in and come out as channels: no layer at full size."""
-    image = layers.Input((*patch, 2))
-    x2 = _residual(_conv(image, 32, 2, 2), 32)
-    x4 = _residual(_conv(x2, 48, 2), 48)
-    x8 = _residual(_conv(x4, 80, 2), 80)
-    y4 = _residual(_add_up(x8, x4, 48), 48)
-    y2 = _residual(_add_up(y4, x2, 32), 32)
-    out = layers.Conv3DTranspose(1, 2, strides=2, dtype="float32", name="voxels")(y2)
-    return keras.Model(image, out, name="outline")
-
-
-def malignancy(patch: tuple[int, int, int], features: int) -> keras.Model:
-    """Logits of HEADS malignancy ratings and one texture rating (0 ground glass .. 1 solid)."""
-    image = layers.Input((*patch, 3))
-    shape = layers.Input((features,))
-    x = _conv(image, 16, 2)
-    x = _residual(_conv(x, 32, 2), 32)
-    x = _residual(_conv(x, 64, 2), 64)
-    x = layers.Concatenate()([layers.GlobalAveragePooling3D()(x), layers.GlobalMaxPooling3D()(x)])
-    x = layers.Dropout(0.4)(layers.Dense(32, activation="relu")(x))
-    f = layers.Dense(32, activation="relu")(layers.BatchNormalization()(shape))
-    joined = layers.Dropout(0.2)(layers.Concatenate()([x, f]))
-    outs = [layers.Dense(1)(layers.Dense(16, activation="relu")(joined)) for _ in range(HEADS)]
-    outs.append(layers.Dense(1)(joined))
-    return keras.Model([image, shape], layers.Concatenate(dtype="float32")(outs), name="malignancy")

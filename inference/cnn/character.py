@@ -23,7 +23,7 @@ FAIR_MARGIN, SHARP_MARGIN = 2.5, 4.0
 def traits_of(rating: Rating) -> dict[str, float]:
     """The network's ratings on the scales of LIDC (1 to 5; calcified 0 to 1); missing ones stay missing."""
     given: Mapping[str, float] = getattr(rating, "traits", {})
-    return {"texture": 1 + 4 * rating.texture, **given}
+    return dict(given)
 
 
 def spiculation(rating: float | None) -> Spiculation | None:

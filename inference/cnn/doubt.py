@@ -11,7 +11,7 @@ from inference.cnn.reading import Calcium, Confidence, Doubt, Unfamiliar
 from scans.dicom.lungs import LungMask
 
 LEVELS: tuple[Confidence, ...] = ("high", "medium", "low")
-WIDE_INTERVAL, VERY_WIDE_INTERVAL = 0.35, 0.55
+WIDE_INTERVAL, VERY_WIDE_INTERVAL = 0.7, 0.85
 FAINT_EDGE = 0.70
 FAINT_ODDS = 2.0
 GRAVE = ("U_NOLUNGS", "U_LUNG", "U_NOISE")
@@ -41,7 +41,10 @@ def finding_doubt(
 def _spread(interval: tuple[float, float]) -> Iterator[Weighed]:
     width = interval[1] - interval[0]
     if width > WIDE_INTERVAL:
-        yield (2 if width > VERY_WIDE_INTERVAL else 1), "The networks disagree on how suspicious it is."
+        yield (
+            (2 if width > VERY_WIDE_INTERVAL else 1),
+            "How suspicious it is, is uncertain: the interval is wide.",
+        )
 
 
 def _near(p_nodule: float, threshold: float) -> Iterator[Weighed]:
@@ -67,7 +70,7 @@ def scan_doubt(
     intervals: Sequence[tuple[float, float]],
     unfamiliar: Iterable[Unfamiliar],
 ) -> Doubt:
-    """By slices, coverage, networks at odds on a finding, and all that the training scans were not like."""
+    """By slices, coverage, a rating that is uncertain, and all that the training scans were not like."""
     return doubt_of(
         [
             *_acquisition(slice_mm, lungs),
@@ -91,4 +94,4 @@ def _acquisition(slice_mm: float, lungs: LungMask) -> Iterator[Weighed]:
 
 def _at_odds(intervals: Sequence[tuple[float, float]]) -> Iterator[Weighed]:
     if any(high - low > VERY_WIDE_INTERVAL for low, high in intervals):
-        yield 1, "The networks disagree on how suspicious a finding is."
+        yield 1, "How suspicious a finding is, is quite uncertain."

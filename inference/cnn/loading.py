@@ -11,21 +11,27 @@ import tensorflow as tf
 from inference.cnn import architectures, planar
 from inference.cnn.engine import Precision
 from inference.cnn.features import FEATURES
+from inference.cnn.malignancy import MEMBERS, OUTPUTS
+from inference.cnn.patch_classifier import PATCH
 from inference.cnn.preprocessing import (
-    MALIGNANCY_PATCH,
+    MALIGNANCY_CHANNELS,
+    MALIGNANCY_WINDOW,
     OUTLINE_CHANNELS,
     OUTLINE_WINDOW,
     REDUCTION_PATCH,
 )
 from inference.cnn.slices import architecture as single
 
-BATCHES = {"candidates": 1, "reduction": 16, "outline": 32, "malignancy": 16, "slices": 32}
+BATCHES = {"candidates": 1, "reduction": 16, "outline": 32, "malignancy": 16, "slices": 32, "patches": 64}
 
 BUILDERS: dict[str, Callable[[], keras.Model]] = {
     "candidates": architectures.candidates,
     "reduction": lambda: architectures.reduction(REDUCTION_PATCH),
     "outline": lambda: planar.outline(OUTLINE_WINDOW, OUTLINE_CHANNELS),
-    "malignancy": lambda: architectures.malignancy(MALIGNANCY_PATCH, FEATURES),
+    "malignancy": lambda: planar.malignancy(
+        (MALIGNANCY_WINDOW, MALIGNANCY_WINDOW, MALIGNANCY_CHANNELS), FEATURES, MEMBERS, OUTPUTS
+    ),
+    "patches": lambda: planar.patches(PATCH),
     "slices": single.slices,
 }
 

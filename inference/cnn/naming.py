@@ -8,6 +8,7 @@ NETWORK_OF_TASK = {
     "segmentation": "outline",
     "malignancy": "malignancy",
     "slices": "slices",
+    "patches": "patches",
 }
 ALIASES = {
     "detector": "detection",

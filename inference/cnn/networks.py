@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.cnn.engine import Precision, precision
-from inference.cnn.vetting import WeightsRefusedError as WeightsRefusedError
-from inference.cnn.vetting import sha256_of, vet
+from inference.cnn.vetting import WeightsRefusedError, sha256_of, vet
 
 WEIGHTS = Path(__file__).parent / "weights"
 TASKS = ("candidates", "reduction", "outline", "malignancy")

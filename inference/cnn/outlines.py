@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from inference.cnn.networks import Network
-from inference.cnn.preprocessing import OUTLINE_SLICES, OUTLINE_WINDOW, slab_input
+from inference.cnn.preprocessing import OUTLINE_SLICES, OUTLINE_WINDOW, outline_input
 from inference.cnn.reduction import Judged
 from inference.cnn.resampling import sample_grid
 from scans.dicom.geometry import Triple
@@ -59,6 +59,7 @@ class Grid:
     first_mm: Triple
     spacing_mm: Triple
     slices: int
+    off_mm: FloatArray
 
     @property
     def middle(self) -> NDArray[np.intp]:
@@ -96,7 +97,8 @@ def grid_around(spacing_mm: Triple, place: Triple, look: Look) -> Grid:
     z = round(place[0] / spacing_mm[0]) * spacing_mm[0] - half * step
     corner = [p - OUTLINE_WINDOW // 2 * pixel for p in place[1:]]
     y, x = (round(c / s) * s if native else c for c, s in zip(corner, spacing_mm[1:], strict=True))
-    return Grid((z, y, x), (step, pixel, pixel), 2 * half + 1)
+    off = np.asarray(z + np.arange(2 * half + 1) * step - place[0], np.float32)
+    return Grid((z, y, x), (step, pixel, pixel), 2 * half + 1, off)
 
 
 def slabs(hu: NDArray[np.int16], spacing_mm: Triple, grid: Grid) -> tuple[FloatArray, FloatArray]:
@@ -106,7 +108,7 @@ def slabs(hu: NDArray[np.int16], spacing_mm: Triple, grid: Grid) -> tuple[FloatA
     block = sample_grid(hu, spacing_mm, first, shape, grid.spacing_mm)
     rows = np.arange(grid.slices)[:, None] + np.arange(OUTLINE_SLICES)
     spacing = np.tile(np.array([grid.spacing_mm[:2]], np.float32), (grid.slices, 1))
-    return block[HALF : HALF + grid.slices], slab_input(block[rows], spacing)
+    return block[HALF : HALF + grid.slices], outline_input(block[rows], spacing, grid.off_mm)
 
 
 def probabilities(

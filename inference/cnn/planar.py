@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 
 def conv(x: Any, filters: int, size: int = 3, stride: int = 1) -> Any:
@@ -45,19 +45,30 @@ def malignancy_member(image: Any, numbers: Any, outputs: int, base: int = 24) ->
     x = residual(conv(x, 2 * base, 3, 2), 2 * base)
     x = residual(conv(x, 3 * base, 3, 2), 3 * base)
     pooled = [layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)]
-    x = layers.Dropout(0.3)(layers.Dense(48, activation="relu")(layers.Concatenate()(pooled)))
-    f = layers.Dense(48, activation="relu")(layers.BatchNormalization()(numbers))
-    f = layers.Dropout(0.1)(layers.Dense(32, activation="relu")(f))
-    y = layers.Dense(32, activation="relu")(layers.Concatenate()([x, f]))
-    return layers.Dense(outputs, dtype="float32")(layers.Concatenate()([y, f]))
+    x = layers.Dropout(0.5)(layers.Dense(32, activation="relu")(layers.Concatenate()(pooled)))
+    known = layers.BatchNormalization(scale=False, center=False)(numbers)
+    f = layers.Dropout(0.3)(layers.Dense(24, activation="relu")(known))
+    y = layers.Dropout(0.2)(layers.Dense(24, activation="relu")(layers.Concatenate()([x, f])))
+    return layers.Dense(outputs, dtype="float32")(layers.Concatenate()([y, f, known]))
+
+
+def _products(numbers: Any) -> Any:
+    """The numbers, normalised and cut at 4 standard deviations, with the products of each two of them."""
+    known = layers.BatchNormalization(scale=False, center=False, name="usual")(numbers)
+    known = ops.clip(known, -4.0, 4.0)
+    pairs = ops.expand_dims(known, -1) * ops.expand_dims(known, -2)
+    return layers.Concatenate()([known, layers.Flatten()(pairs)])
 
 
 def malignancy(shape: tuple[int, int, int], numbers: int, members: int, outputs: int) -> keras.Model:
-    """(n, members * outputs) logits; the members share nothing but their inputs."""
+    """(n, (members + 1) * outputs) logits: members that see pixels and numbers, and one of the numbers alone.
+
+    The members share nothing but their inputs. The last is a logistic of the numbers and their products.
+    """
     image, shown = layers.Input(shape), layers.Input((numbers,))
     outs = [malignancy_member(image, shown, outputs) for _ in range(members)]
-    joined = layers.Concatenate(dtype="float32")(outs) if members > 1 else outs[0]
-    return keras.Model([image, shown], joined, name="malignancy")
+    outs.append(layers.Dense(outputs, dtype="float32", name="alone")(_products(shown)))
+    return keras.Model([image, shown], layers.Concatenate(dtype="float32")(outs), name="malignancy")
 
 
 def patches(size: int, members: int = 3, base: int = 20) -> keras.Model:

@@ -10,19 +10,14 @@ CANDIDATES_TILE = (96, 96, 96)
 CANDIDATES_STRIDE = 4
 REDUCTION_STEP_MM = 1.25
 REDUCTION_PATCH = (32, 32, 32)
-OUTLINE_STEP_MM = 1.0
-OUTLINE_COARSE_STEP_MM = 2.0
-OUTLINE_PATCH = (48, 48, 48)
 OUTLINE_SLICES = 5
 OUTLINE_WINDOW = 64
-OUTLINE_CHANNELS = 2 * OUTLINE_SLICES + 2
+OUTLINE_CHANNELS = 2 * OUTLINE_SLICES + 3
 MALIGNANCY_PIXEL_MM = 0.65
 MALIGNANCY_SLICE_MM = 1.5
 MALIGNANCY_SLICES = 5
 MALIGNANCY_WINDOW = 64
 MALIGNANCY_CHANNELS = 3 * MALIGNANCY_SLICES + 1
-MALIGNANCY_STEP_MM = 1.0
-MALIGNANCY_PATCH = (40, 40, 40)
 
 FloatArray = NDArray[np.float32]
 
@@ -42,30 +37,25 @@ def reduction_input(hu: NDArray[np.generic]) -> FloatArray:
     return candidates_input(hu)
 
 
-def outline_input(hu: NDArray[np.generic]) -> FloatArray:
-    """(..., 2): -1000..400 HU, and -200..300 HU to part a nodule from the chest wall."""
-    return np.stack([_window(hu, -1000, 400), _window(hu, -200, 300)], axis=-1)
+def outline_input(
+    hu: NDArray[np.generic], spacing_mm: NDArray[np.generic], off_mm: NDArray[np.generic]
+) -> FloatArray:
+    """(n, y, x, OUTLINE_CHANNELS) from slabs (n, OUTLINE_SLICES, y, x), (n, 2) spacings (slice, pixel) and
+    (n,)
+    distances of the middle slice from the place in question.
 
-
-def slab_input(hu: NDArray[np.generic], spacing_mm: NDArray[np.generic]) -> FloatArray:
-    """(n, y, x, OUTLINE_CHANNELS) from slabs (n, OUTLINE_SLICES, y, x) and (n, 2) spacings (slice, pixel).
-
-    Each slice in two windows (-1000..400 HU; -200..300 HU to part a nodule from the chest wall), then the two
-    spacings as constant planes.
+    Each slice in two windows (-1000..400 HU; -200..300 HU to part a nodule from the chest wall), then the
+    spacings and the distance as constant planes.
     """
     slices = np.concatenate([_window(hu, -1000, 400), _window(hu, -200, 300)], axis=1)
-    scaled = np.log(np.asarray(spacing_mm, np.float32) / np.asarray([1.5, 0.7], np.float32))
-    planes = np.broadcast_to(scaled[:, :, None, None], (*scaled.shape, *hu.shape[2:]))
+    told = np.log(np.asarray(spacing_mm, np.float32) / np.asarray([1.5, 0.7], np.float32))
+    far = np.minimum(np.abs(np.asarray(off_mm, np.float32)), 40)[:, None] / 10
+    told = np.concatenate([told, far], axis=1)
+    planes = np.broadcast_to(told[:, :, None, None], (*told.shape, *hu.shape[2:]))
     return np.ascontiguousarray(np.moveaxis(np.concatenate([slices, planes], axis=1), 1, -1), np.float32)
 
 
-def malignancy_input(hu: NDArray[np.generic], outline: NDArray[np.generic]) -> FloatArray:
-    """(..., 3): -1000..400 HU, -200..800 HU for calcium, and the outline's probability 0..1."""
-    windows = [_window(hu, -1000, 400), _window(hu, -200, 800), np.asarray(outline, np.float32)]
-    return np.stack(windows, axis=-1)
-
-
-def view_input(hu: NDArray[np.generic], outline: NDArray[np.generic], coarse: int) -> FloatArray:
+def malignancy_input(hu: NDArray[np.generic], outline: NDArray[np.generic], coarse: int) -> FloatArray:
     """(y, x, MALIGNANCY_CHANNELS) from slices (MALIGNANCY_SLICES, y, x) of HU and outline probability.
 
     -1000..400 HU, -200..800 HU for calcium, the outline, and a plane that tells the coarseness.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,13 @@ from inference.cnn.finding import Scan, describe
 from inference.cnn.location import LungSpace
 from inference.cnn.malignancy import rate
 from inference.cnn.networks import LoadedNetworks, load_networks
-from inference.cnn.outlines import outline_all
-from inference.cnn.reading import VolumeReading
+from inference.cnn.outlines import Outlined, outline_all
+from inference.cnn.reading import FoundNodule, VolumeReading
 from inference.cnn.reduction import Judged, judge
 from inference.cnn.scan_probability import noisy_or
 from scans.dicom.geometry import Geometry
 from scans.dicom.lungs import find_lungs
-from scans.dicom.orientation import standard
+from scans.dicom.orientation import Standard, standard
 
 Progress = Callable[[str, float], None]
 
@@ -51,17 +52,28 @@ def selected(judged: list[Judged], threshold: float, count: int) -> list[Judged]
     return [j for j in judged if j.p_nodule >= threshold][:count]
 
 
+def _with_maps(
+    nodules: tuple[FoundNodule, ...], outlined: list[Outlined], loaded: LoadedNetworks, placed: Standard
+) -> tuple[FoundNodule, ...]:
+    from inference.cnn.sensitivity import sensitivity_map
+
+    maps = [sensitivity_map(found, loaded["malignancy"], placed) for found in outlined]
+    return tuple(replace(nodule, sensitivity=one) for nodule, one in zip(nodules, maps, strict=True))
+
+
 def read_volume(
     hu: NDArray[np.int16],
     geometry: Geometry,
     *,
     progress: Progress | None = None,
     networks: LoadedNetworks | None = None,
+    sensitivity: bool = False,
 ) -> VolumeReading:
     """Find, outline, measure and rate the nodules of one chest CT.
 
     `hu` is int16 (z, y, x) with the placement `geometry`; any slice order or spacing. `progress` is told the
-    stage and the share of it that is done. The same input gives the same output.
+    stage (also how many candidates there are) and the share of it that is done. `sensitivity` adds a map of each finding (it costs time, and shows
+    no location). The same input gives the same output.
     """
     if tuple(hu.shape) != tuple(geometry.shape):
         raise ValueError(f"The volume has shape {hu.shape}, its geometry {geometry.shape}.")
@@ -79,8 +91,9 @@ def read_volume(
         found = find_candidates(
             placed.hu, spacing, space.both, loaded["candidates"], limits, lambda p: tell("candidates", p)
         )
+    watch.seconds[f"candidates_in_{loaded['candidates'].precision}"] = watch.seconds["candidates"]
     with watch.stage("reduction"):
-        tell("reduction", 0.0)
+        tell(f"reduction of {len(found)} candidates", 0.0)
         judged = judge(placed.hu, spacing, found, loaded["reduction"])
         kept = selected(judged, told["threshold"], told["most_findings"])
     with watch.stage("outline"):
@@ -93,6 +106,8 @@ def read_volume(
         tell("measures", 0.0)
         scan = Scan(placed, geometry, space, told["threshold"])
         nodules = tuple(describe(o, r, scan) for o, r in zip(outlined, ratings, strict=True))
+        if sensitivity:
+            nodules = _with_maps(nodules, outlined, loaded, placed)
         unlike = unfamiliar(space)
         doubt = scan_doubt(spacing[0], lungs, [(r.low, r.high) for r in ratings], unlike)
     return VolumeReading(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference.cnn.candidates import Candidate, Limits, find_candidates
+from inference.cnn.candidates import Candidate, Limits, distinct, find_candidates
 from inference.cnn.evaluation.chosen import Chosen
 from inference.cnn.evaluation.froc import Marks, froc_figures
 from inference.cnn.evaluation.neighbours import Neighbourhood
@@ -39,14 +40,18 @@ class Searched:
 
 
 def marks_of(stack: Stack, networks: Chosen) -> tuple[list[Candidate], list[Judged]]:
-    """Candidates within the field, MOST_MARKS at most, and what the second look says of them."""
-    field = np.zeros(stack.hu.shape, bool)
-    field[stack.field] = True
-    limits = Limits(networks["candidates"].manifest["limits"]["score"], MOST_MARKS)
+    """Candidates within the field, MOST_MARKS at most, and what the second look says of them.
+
+    Above and below, the volume is the field's own mirror image, often only millimetres away: a mark there is
+    a mark of the same picture and is folded back onto it.
+    """
+    everywhere = np.ones(stack.hu.shape, bool)
+    limits = Limits(networks["candidates"].manifest["limits"]["score"], 6 * MOST_MARKS)
     found = find_candidates(
-        stack.hu, stack.spacing_mm, field, networks["candidates"], limits, lambda part: None
+        stack.hu, stack.spacing_mm, everywhere, networks["candidates"], limits, lambda part: None
     )
-    inside = [c for c in found if stack.in_field(stack.voxel(c.zyx_mm))]
+    folded = [dataclasses.replace(c, zyx_mm=stack.folded(c.zyx_mm)) for c in found]
+    inside = distinct([c for c in folded if stack.in_field(stack.voxel(c.zyx_mm))])[:MOST_MARKS]
     return inside, judge(stack.hu, stack.spacing_mm, inside, networks["reduction"])
 
 

@@ -62,7 +62,7 @@ def outline_features(drawn: Drawn) -> FloatArray:
     cube = patch_at(stack.hu, stack.spacing_mm, (z, y, x), CUBE, 1.0)
     first = (z - CUBE // 2, y - CUBE // 2, x - CUBE // 2)
     grid = sample_grid(whole, stack.spacing_mm, first, (CUBE, CUBE, CUBE), (1.0, 1.0, 1.0), smooth=False)
-    return np.asarray(nodule_features(cube, grid >= 0.5, 1.0), np.float64)
+    return np.asarray(nodule_features(cube, grid >= 0.5, (1.0, 1.0, 1.0)), np.float64)
 
 
 def _rated(case: Case, stack: Stack, center: FloatArray, networks: Chosen) -> Rated:

@@ -45,6 +45,14 @@ class Stack:
         at = np.rint(voxel).astype(int) + np.asarray(self.offset)
         return all(f.start <= int(v) < f.stop for f, v in zip(self.field, at, strict=True))
 
+    def folded(self, zyx_mm: Triple) -> Triple:
+        """The same place with its mirror images above and below the crop taken back into it."""
+        last = self.crop[0] - 1
+        z = self.voxel(zyx_mm)[0]
+        z = abs(z) % (2 * last) if last else 0.0
+        z = min(z, 2 * last - z)
+        return ((float(z) + self.offset[0]) * self.spacing_mm[0], zyx_mm[1], zyx_mm[2])
+
     def on_crop(self, start: tuple[int, int, int], mask: Mask) -> Mask:
         """An outline of the volume, cut back to the crop."""
         out = np.zeros(self.crop, bool)

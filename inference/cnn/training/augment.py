@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 FloatArray = NDArray[np.float32]
+Chances = Mapping[str, float]
+# How often each variation is made unless a configuration says otherwise.
+USUAL: Chances = MappingProxyType(
+    {
+        "flip": 0.5,
+        "rotate": 0.7,
+        "scale": 0.7,
+        "shift": 1.0,
+        "noise": 0.5,
+        "kernel": 0.4,
+        "thickness": 0.28,
+        "intensity": 0.8,
+        "copy_paste": 0.62,
+    }
+)
 THICKNESSES_MM = (2.5, 3.0, 4.0, 5.0)
 
 
@@ -42,14 +60,19 @@ def noise(rng: np.random.Generator, hu: FloatArray, step_mm: float) -> FloatArra
     return np.asarray(hu + sigma * grain, np.float32)
 
 
-def vary(rng: np.random.Generator, hu: FloatArray, step_mm: float) -> FloatArray:
-    """One random scanner; nothing is done to one patch in five."""
-    if rng.random() < 0.2:
-        return hu
-    if rng.random() < 0.6:
+def chances_of(given: Chances) -> Chances:
+    """The usual chances, with those of a configuration in their place."""
+    return {**USUAL, **given}
+
+
+def vary(rng: np.random.Generator, hu: FloatArray, step_mm: float, chances: Chances = USUAL) -> FloatArray:
+    """One random scanner."""
+    if rng.random() < chances["kernel"]:
         hu = kernel(rng, hu)
-    if rng.random() < 0.35:
+    if rng.random() < chances["thickness"]:
         hu = thicker(hu, step_mm, float(rng.choice(THICKNESSES_MM)), int(rng.integers(8)))
-    if rng.random() < 0.6:
+    if rng.random() < chances["noise"]:
         hu = noise(rng, hu, step_mm)
-    return np.asarray(hu * rng.uniform(0.96, 1.04) + rng.normal(0, 20), np.float32)
+    if rng.random() < chances["intensity"]:
+        hu = hu * rng.uniform(0.96, 1.04) + rng.normal(0, 20)
+    return np.asarray(hu, np.float32)

@@ -12,10 +12,12 @@ from keras import ops
 from numpy.typing import NDArray
 
 from inference.cnn.preprocessing import CANDIDATES_STRIDE, candidates_input
+from inference.cnn.training.crops import Crops
 from inference.cnn.training.sampler import Patch, Rng, Sampler
 
 FloatArray = NDArray[np.float32]
 T = TypeVar("T", bound=np.generic)
+CROPS_SHARE = 0.34
 
 
 def heat_target(patch: Patch, step_mm: float) -> FloatArray:
@@ -24,6 +26,8 @@ def heat_target(patch: Patch, step_mm: float) -> FloatArray:
     target = np.zeros((n, n, n, 7), np.float32)
     cells = patch.lungs.reshape(n, 4, n, 4, n, 4).any(axis=(1, 3, 5))
     target[..., 1] = np.where(cells, 1.0, 0.15)
+    if patch.own is not None:
+        target[..., 1] *= patch.own.reshape(n, 4, n, 4, n, 4).any(axis=(1, 3, 5))
     grid = np.stack(np.meshgrid(*[np.arange(n)] * 3, indexing="ij"), axis=-1)
     middle = (CANDIDATES_STRIDE - 1) / 2
     for mark in patch.marks:
@@ -59,12 +63,20 @@ def detector_loss(y_true: Any, y_pred: Any) -> Any:
     return (-ops.sum(2 * centres + others) + 0.3 * ops.sum(regression) / (1 + ops.sum(near)) * count) / count
 
 
-def one_patch(rng: Rng, sampler: Sampler, hard: dict[str, NDArray[np.float64]]) -> Patch:
-    """Six in ten with implants, the rest plain lung: marked lesions, mined false alarms, anywhere."""
+def one_patch(
+    rng: Rng, sampler: Sampler, hard: dict[str, NDArray[np.float64]], crops: Crops | None = None
+) -> Patch:
+    """A third crops as they are; of the rest six in ten with implants, the others plain lung.
+
+    Plain: about marked lesions, mined false alarms, anywhere.
+    """
+    if crops is not None and rng.random() < CROPS_SHARE:
+        return sampler.vary(rng, crops.patch(rng, sampler.size))
     draw = rng.random()
-    if draw < 0.62:
+    pasted = sampler.chances["copy_paste"]
+    if draw < pasted:
         patch = sampler.implanted(rng, jitter_mm=24)
-    elif draw < 0.72:
+    elif draw < pasted + 0.1:
         host = sampler.hosts[int(rng.choice([i for i, h in enumerate(sampler.hosts) if h.scan.lesions]))]
         marks = [m for m in host.scan.lesions if m.kind == "nodule"]
         lesion = marks[int(rng.integers(len(marks)))]
@@ -90,6 +102,7 @@ def mirrored(rng: Rng, patch: Patch) -> Patch:
         return flipped.swapaxes(1, 2) if swap else flipped
 
     patch.hu, patch.lungs, patch.votes = turned(patch.hu), turned(patch.lungs), turned(patch.votes)
+    patch.own = None if patch.own is None else turned(patch.own)
     for mark in patch.marks:
         for a in axes:
             mark.center[a] = n - 1 - mark.center[a]

@@ -39,10 +39,16 @@ CONSTANTS: dict[str, dict[str, Any]] = {
         "threshold": 0.5,
     },
     "malignancy": {
-        "step_mm": [1.0, 2.0],
-        "patch": shown.MALIGNANCY_PATCH,
+        "step_mm": [shown.MALIGNANCY_SLICE_MM, shown.MALIGNANCY_PIXEL_MM, shown.MALIGNANCY_PIXEL_MM],
+        "window": [shown.MALIGNANCY_SLICES, shown.MALIGNANCY_WINDOW, shown.MALIGNANCY_WINDOW],
         "windows_hu": [[-1000, 400], [-200, 800]],
-        "calibration": [0.0, 1.0],
+        "calibration": [0.0, 0.5, 0.5],
+        "interval": 1.0,
+    },
+    "patches": {
+        "step_mm": "native pixels",
+        "window": [50, 50],
+        "windows_hu": [[-1000, 400]],
     },
 }
 
@@ -84,7 +90,7 @@ def release(task: str, trained: Path, folder: Path = WEIGHTS) -> str:
         "licence": LICENCE,
         **CONSTANTS[task],
     }
-    kept = {k: before[k] for k in ("calibration", "threshold", "limits", "most_findings") if k in before}
+    kept = {k: before[k] for k in ("calibration", "threshold", "limits", "most_findings", "interval") if k in before}
     path.write_text(json.dumps({**told, **kept}, indent=2) + "\n")
     return str(told["sha256"])
 

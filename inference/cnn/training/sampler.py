@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference.cnn.training.augment import vary
+from inference.cnn.training.augment import USUAL, Chances, vary
 from inference.cnn.training.bank import Implant
 from inference.cnn.training.whole import WholeScan
 
@@ -29,12 +29,14 @@ class Mark:
 
 @dataclass
 class Patch:
-    """Float HU and the votes of the readers (0..1) with the marks in it."""
+    """Float HU and the votes of the readers (0..1) with the marks in it; what is not `own` counts for
+    nothing."""
 
     hu: NDArray[np.float32]
     lungs: NDArray[np.bool_]
     votes: NDArray[np.float32]
     marks: list[Mark] = field(default_factory=list)
+    own: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,10 @@ def set_in(patch: Patch, entry: Implant, center: Vector, pose: Pose, step: float
 class Sampler:
     """Draws patches with zero to three implants from a set of hosts."""
 
-    def __init__(self, hosts: list[Host], bank: list[Implant], *, size: int) -> None:
+    def __init__(
+        self, hosts: list[Host], bank: list[Implant], *, size: int, chances: Chances = USUAL
+    ) -> None:
+        self.chances = chances
         self.hosts, self.bank, self.size = hosts, bank, size
         self.step = hosts[0].step
         weight = np.array([min(max(e.diameter_mm, 4), 24) ** 0.5 * (len(e.malignancy) + 1) for e in bank])
@@ -158,7 +163,7 @@ class Sampler:
             entry = self.large[int(rng.integers(len(self.large)))]
             return entry, float(rng.uniform(1.3, 3.5))
         entry = self.bank[int(rng.choice(len(self.bank), p=self.weight))]
-        return entry, float(np.exp(rng.normal(0, 0.15)))
+        return entry, float(np.exp(rng.normal(0, 0.15))) if rng.random() < self.chances["scale"] else 1.0
 
     def place(self, rng: Rng, host: Host, entry: Implant, scale: float) -> tuple[Vector, Pose]:
         """A centre in the host and a pose: nodules of the wall go to the wall, the dense side outwards."""
@@ -231,5 +236,5 @@ class Sampler:
 
     def vary(self, rng: Rng, patch: Patch) -> Patch:
         """Other scanner, kernel, dose and slice thickness; the marks stay."""
-        patch.hu = vary(rng, patch.hu, self.step)
+        patch.hu = vary(rng, patch.hu, self.step, self.chances)
         return patch

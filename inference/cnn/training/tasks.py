@@ -11,20 +11,14 @@ import keras
 import numpy as np
 
 from inference.cnn import architectures
-from inference.cnn.features import FEATURES
-from inference.cnn.preprocessing import (
-    CANDIDATES_STEP_MM,
-    MALIGNANCY_PATCH,
-    OUTLINE_COARSE_STEP_MM,
-    OUTLINE_PATCH,
-    OUTLINE_STEP_MM,
-    REDUCTION_PATCH,
-    REDUCTION_STEP_MM,
-)
+from inference.cnn.preprocessing import CANDIDATES_STEP_MM, REDUCTION_PATCH, REDUCTION_STEP_MM
 from inference.cnn.slices import training as single
-from inference.cnn.training import detector, patches
+from inference.cnn.training import detector, patches, planar_tasks
+from inference.cnn.training.augment import chances_of
 from inference.cnn.training.bank import Implant, implants, restored, stored
 from inference.cnn.training.config import Config
+from inference.cnn.training.crops import Crops
+from inference.cnn.training.lidc import LidcNodule, lidc_nodules
 from inference.cnn.training.prepared import Fold, Prepared
 from inference.cnn.training.sampler import Host, Sampler
 from inference.cnn.training.whole import whole_scans
@@ -52,6 +46,12 @@ def _whole_bank(data: Path, seed: int, kept: Path = Path(".training")) -> list[I
     return made
 
 
+def _nodules(data: Path, fold: Fold | None) -> list[LidcNodule]:
+    """The train split; in cross-validation without the patients of the fold."""
+    nodules = lidc_nodules(data, "train")
+    return [n for n in nodules if fold is None or fold.keeps(n.patient_id) == "train"]
+
+
 def mined(config: Config) -> dict[str, np.ndarray[Any, Any]]:
     """False alarms of an earlier candidate network on the training scans: name -> (n, 3) voxels."""
     if "hard" not in config.files:
@@ -64,10 +64,16 @@ def mined(config: Config) -> dict[str, np.ndarray[Any, Any]]:
 
 
 def candidates(data: Path, config: Config, fold: Fold | None = None) -> Prepared:
-    sampler = Sampler(hosts(data, CANDIDATES_STEP_MM, config.seed), bank(data, config.seed, fold), size=64)
+    sampler = Sampler(
+        hosts(data, CANDIDATES_STEP_MM, config.seed),
+        bank(data, config.seed, fold),
+        size=64,
+        chances=chances_of(config.augmentation),
+    )
     places = mined(config)
     model = detector.compiled(architectures.candidates(), config.rate)
-    pool = detector.Pool(lambda rng: detector.one_patch(rng, sampler, places))
+    crops = Crops(_nodules(data, fold), CANDIDATES_STEP_MM)
+    pool = detector.Pool(lambda rng: detector.one_patch(rng, sampler, places, crops))
     return Prepared(model, lambda rng: detector.batch(rng, pool, sampler.step, config.batch))
 
 
@@ -77,37 +83,16 @@ def reduction(data: Path, config: Config, fold: Fold | None = None) -> Prepared:
         hosts(data, REDUCTION_STEP_MM, config.seed),
         bank(data, config.seed, fold),
         size=REDUCTION_PATCH[0] + 8,
+        chances=chances_of(config.augmentation),
     )
-    samples = patches.ReductionSamples(sampler, mined(config))
+    crops = Crops(_nodules(data, fold), REDUCTION_STEP_MM)
+    samples = patches.ReductionSamples(sampler, mined(config), crops)
     model = architectures.reduction(REDUCTION_PATCH)
     if "trunk" in config.files:
         first = architectures.candidates()
         first.load_weights(config.files["trunk"])
         architectures.share_trunk(first, model)
     model.compile(_optimizer(config), keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
-    return Prepared(model, lambda rng: samples.batch(rng, config.batch))
-
-
-def _two_scales(data: Path, config: Config, fold: Fold | None, size: int) -> tuple[Sampler, Sampler]:
-    nodules = bank(data, config.seed, fold)
-    steps = (OUTLINE_STEP_MM, OUTLINE_COARSE_STEP_MM)
-    fine, coarse = (Sampler(hosts(data, step, config.seed), nodules, size=size) for step in steps)
-    return fine, coarse
-
-
-def outline(data: Path, config: Config, fold: Fold | None = None) -> Prepared:
-    samples = patches.OutlineSamples(*_two_scales(data, config, fold, OUTLINE_PATCH[0]))
-    pool = detector.Pool(samples.one)
-    model = architectures.outline(OUTLINE_PATCH)
-    model.compile(_optimizer(config), patches.outline_loss, jit_compile=False)
-    return Prepared(model, lambda rng: patches.outline_batch(rng, pool.draw, config.batch))
-
-
-def malignancy(data: Path, config: Config, fold: Fold | None = None) -> Prepared:
-    fine, coarse = _two_scales(data, config, fold, MALIGNANCY_PATCH[0] + 8)
-    samples = patches.MalignancySamples(fine, coarse, fine.bank, config.seed)
-    model = architectures.malignancy(MALIGNANCY_PATCH, FEATURES)
-    model.compile(_optimizer(config), patches.malignancy_loss, jit_compile=False)
     return Prepared(model, lambda rng: samples.batch(rng, config.batch))
 
 
@@ -118,7 +103,8 @@ def _optimizer(config: Config) -> keras.optimizers.Optimizer:
 TASKS: dict[str, Callable[[Path, Config, Fold | None], Prepared]] = {
     "candidates": candidates,
     "reduction": reduction,
-    "outline": outline,
-    "malignancy": malignancy,
+    "outline": planar_tasks.outline,
+    "malignancy": planar_tasks.malignancy,
+    "patches": planar_tasks.patches,
     "slices": single.prepare,
 }

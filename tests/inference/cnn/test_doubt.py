@@ -37,8 +37,8 @@ def test_a_plain_finding_has_high_confidence_and_no_reason() -> None:
 @pytest.mark.parametrize(
     ("said", "level", "word"),
     [
-        (finding(low=0.3, high=0.7), "medium", "disagree"),
-        (finding(low=0.1, high=0.8), "low", "disagree"),
+        (finding(low=0.1, high=0.85), "medium", "uncertain"),
+        (finding(low=0.05, high=0.95), "low", "uncertain"),
         (finding(p_nodule=0.15), "medium", "barely above"),
         (finding(edge=0.5), "medium", "edge"),
         (finding(calcified=0.95), "medium", "calcium"),

@@ -74,7 +74,7 @@ def test_a_sharp_edge_agrees_with_itself_and_a_faint_one_does_not() -> None:
         (5.0, lungs(), [], "low"),
         (1.0, lungs(ml=400), [], "low"),
         (1.0, lungs(border=0.5), [], "medium"),
-        (1.0, lungs(), [(0.1, 0.9)], "medium"),
+        (1.0, lungs(), [(0.05, 0.95)], "medium"),
     ],
 )
 def test_a_scan_is_trusted_by_slices_coverage_and_agreement(
@@ -110,4 +110,4 @@ def test_margin_in_words(rating: float, expected: str) -> None:
 def test_nothing_is_claimed_where_the_network_rates_nothing() -> None:
     assert spiculation(None) is None
     assert margin(None) is None
-    assert "spiculation" not in traits_of(Rating(0.5, 0.4, 0.6, 0.5))
+    assert "spiculation" not in traits_of(Rating(0.5, 0.4, 0.6))

@@ -72,8 +72,8 @@ def read_volume(
     """Find, outline, measure and rate the nodules of one chest CT.
 
     `hu` is int16 (z, y, x) with the placement `geometry`; any slice order or spacing. `progress` is told the
-    stage (also how many candidates there are) and the share of it that is done. `sensitivity` adds a map of each finding (it costs time, and shows
-    no location). The same input gives the same output.
+    stage (also how many candidates there are) and the share of it that is done. `sensitivity` adds a map of
+    each finding (it costs time, and shows no location). The same input gives the same output.
     """
     if tuple(hu.shape) != tuple(geometry.shape):
         raise ValueError(f"The volume has shape {hu.shape}, its geometry {geometry.shape}.")

@@ -108,7 +108,7 @@ def features_of(hu: NDArray[np.int16], spacing_mm: Triple, found: Outlined) -> F
     low, high = at.min(axis=0) - margin, at.max(axis=0) + margin + 1
     first = np.asarray(found.first_mm) + low * steps
     shape = (int(high[0] - low[0]), int(high[1] - low[1]), int(high[2] - low[2]))
-    block = sample_grid(hu, spacing_mm, tuple(first), shape, found.spacing_mm)  # type: ignore[arg-type]
+    block = sample_grid(hu, spacing_mm, tuple(first), shape, found.spacing_mm)
     mask = np.zeros(shape, bool)
     mask[tuple((at - low).T)] = True
     return nodule_features(block, mask, found.spacing_mm)
@@ -129,7 +129,7 @@ def summary(outputs: FloatArray, manifest: Mapping[str, Any]) -> Rating:
     seen, alone = outputs[:, :MEMBERS, 0].mean(axis=0), outputs[:, MEMBERS, 0].mean()
     middle = float(constant + seen_weight * seen.mean() + alone_weight * alone)
     width = float(np.hypot(manifest["interval"], 1.64 * seen_weight * seen.std()))
-    low, mean, high = (float(logistic(np.float32(middle + d))) for d in (-width, 0.0, width))
+    low, mean, high = (float(logistic(np.asarray(middle + d, np.float32))) for d in (-width, 0.0, width))
     shares = logistic(outputs[:, :, 1:]).mean(axis=0)
     both = (shares[:MEMBERS].mean(axis=0) + shares[MEMBERS]) / 2
     traits = {

@@ -81,6 +81,6 @@ class PatchBatches:
         rows = (np.cos(angle) * u[None] - np.sin(angle) * v) * scale + (PATCH - 1) / 2 + move[:, 0]
         cols = (np.sin(angle) * u[None] + np.cos(angle) * v) * scale + (PATCH - 1) / 2 + move[:, 1]
         grey = sampled(images[:, None], rows.astype(np.float32), cols.astype(np.float32))[:, 0]
-        grey = grey * rng.normal(1, 0.06, (count, 1, 1)) + rng.normal(0, 6, (count, 1, 1))
-        grey = grey + rng.standard_normal(grey.shape) * rng.uniform(0, 8, (count, 1, 1))
-        return patch_input(np.clip(grey, 0, 255)), labels[:, None]
+        lit = grey * rng.normal(1, 0.06, (count, 1, 1)) + rng.normal(0, 6, (count, 1, 1))
+        lit = lit + rng.standard_normal(grey.shape) * rng.uniform(0, 8, (count, 1, 1))
+        return patch_input(np.clip(lit, 0, 255)), labels[:, None]

@@ -14,7 +14,7 @@ from inference.cnn.evaluation.errors import EvaluationError
 from inference.cnn.evaluation.luna import FrocFiles
 from inference.cnn.evaluation.run import evaluate
 from inference.cnn.evaluation.tasks import Request, Told
-from inference.cnn.networks import WeightsRefusedError
+from inference.cnn.vetting import WeightsRefusedError
 
 SHOWN = ("n_nodules", "auc", "dice_mean", "cpm", "balanced_accuracy", "unmarked_median")
 

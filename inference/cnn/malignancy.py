@@ -122,8 +122,8 @@ def summary(outputs: FloatArray, manifest: Mapping[str, Any]) -> Rating:
     """Of logits (mirrors, MEMBERS + 1, OUTPUTS): the calibrated rating with its interval, and the traits.
 
     `calibration`: constant, weight of the members that see pixels, weight of the numbers alone. The interval
-    holds nine in ten of the readers' mean ratings of like nodules (`interval`, in logits, from
-    cross-validation), widened where the networks are at odds.
+    holds three in four of the readers' mean ratings of like nodules (`interval`, in logits, from
+    cross-validation by patient), widened where the networks are at odds.
     """
     constant, seen_weight, alone_weight = manifest["calibration"]
     seen, alone = outputs[:, :MEMBERS, 0].mean(axis=0), outputs[:, MEMBERS, 0].mean()

@@ -14,6 +14,7 @@ import numpy as np
 from inference.cnn import preprocessing as shown
 from inference.cnn.networks import WEIGHTS
 
+KEPT = ("calibration", "threshold", "limits", "most_findings", "interval")
 LICENCE = "Apache-2.0; trained on LIDC-IDRI (CC BY 3.0) and further TCIA collections, see docs/models"
 TRAINED_ON = ["lidc train split (584 patients)", "whole train split without lung-dx-a0002"]
 
@@ -90,7 +91,7 @@ def release(task: str, trained: Path, folder: Path = WEIGHTS) -> str:
         "licence": LICENCE,
         **CONSTANTS[task],
     }
-    kept = {k: before[k] for k in ("calibration", "threshold", "limits", "most_findings", "interval") if k in before}
+    kept = {key: before[key] for key in KEPT if key in before}
     path.write_text(json.dumps({**told, **kept}, indent=2) + "\n")
     return str(told["sha256"])
 

@@ -39,7 +39,7 @@ def _depth(mask: Mask, spacing_mm: Triple) -> NDArray[np.float64]:
 
 def _pieces(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
     """(labels, sizes): connected pieces of at least SMALLEST_VOXELS; single bright voxels are noise."""
-    labels, _ = ndimage.label(mask, ANY_NEIGHBOUR)
+    labels = np.asarray(ndimage.label(mask, ANY_NEIGHBOUR)[0], np.int32)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     labels[sizes[labels] < SMALLEST_VOXELS] = 0
@@ -52,7 +52,7 @@ def calcification(hu: NDArray[np.generic], mask: Mask, spacing_mm: Triple) -> tu
     Below CALCIFIED_SHARE nothing is said to be calcified. What shows none of the benign patterns is
     "eccentric", which stands for all patterns that are not benign.
     """
-    labels, sizes = _pieces(mask & (hu > CALCIUM_HU))
+    labels, sizes = _pieces(np.asarray(mask & (np.asarray(hu, np.float32) > CALCIUM_HU), bool))
     calcium = labels > 0
     share = float(calcium.sum()) / float(mask.sum())
     if share < CALCIFIED_SHARE:

@@ -7,6 +7,7 @@ without bfloat16 instructions are slower with it, so a test convolution decides.
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -46,7 +47,7 @@ def self_test() -> SelfTest:
     best = [float("inf")] * len(kinds)
     for _ in range(ROUNDS):
         for place, (image, kernel) in enumerate(inputs):
-            best[place] = min(best[place], _seconds(lambda i=image, k=kernel: _convolved(i, k)))
+            best[place] = min(best[place], _seconds(functools.partial(_convolved, image, kernel)))
     return SelfTest(*best)
 
 

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from inference.models import Job
@@ -157,8 +157,9 @@ def job() -> Job:
     from scans.volumes import keep
     from tests.factories import JobFactory, SeriesFactory
 
-    series = SeriesFactory()
-    return JobFactory(volume=keep(series, built()))  # type: ignore[no-any-return]
+    series: Any = SeriesFactory.create()
+    waiting: Any = JobFactory.create(volume=keep(series, built()))
+    return cast("Job", waiting)
 
 
 def read_once(waiting: Job) -> dict[str, Any]:

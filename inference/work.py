@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.conf import settings
 from django.db import connection
 
 from inference import jobs, registry, results
@@ -102,6 +103,12 @@ def _read(job: Job, pulse: Pulse) -> None:
     pulse.tell("opening the volume", 0.0)
     volume = open_volume(job.volume).read()
     loaded = registry.load_in_force()
-    said = read_volume(volume.hu, volume.geometry, progress=pulse.tell, networks=loaded)
+    said = read_volume(
+        volume.hu,
+        volume.geometry,
+        progress=pulse.tell,
+        networks=loaded,
+        sensitivity=settings.SENSITIVITY_MAPS,
+    )
     pulse.tell("writing the result", 0.99)
     results.write(job, said, volume, pipeline_of(loaded.manifests))

@@ -21,11 +21,11 @@ def place(finding: Finding) -> str:
 
 
 def solid_part(finding: Finding) -> str:
-    """Size of the solid part of a part-solid nodule."""
+    """Mean diameter and axes of the solid part of a part-solid nodule."""
     if finding.type != finding.Type.PART_SOLID or finding.solid_mean_diameter_mm is None:
         return ""
-    size = axes(finding.solid_long_axis_mm, finding.solid_short_axis_mm)
-    return f"solid part {size} (mean {half_up(finding.solid_mean_diameter_mm, 1)} mm)"
+    size = axes(finding.solid_long_axis_mm, finding.solid_short_axis_mm).removesuffix(" mm")
+    return f"solid part {half_up(finding.solid_mean_diameter_mm, 1)} mm ({size})"
 
 
 def surface(finding: Finding) -> str:

@@ -49,6 +49,7 @@ def machine_part(person: Person, study: Study) -> dict[str, Any]:
         "is_open": presentation.is_open(study.status),
         "may_retry": job is not None and job.state in (Job.State.FAILED, Job.State.CANCELLED),
         "sign": presentation.suspicion(reading.scan_probability if reading else None),
+        "has_sensitivity": reading is not None and reading.findings.exclude(sensitivity="").exists(),
         "contributions": contributions_of(reading.findings.defer("mask_bits")) if reading else [],
         "meaning": presentation.meaning_of_scan(reading.scan_probability, calibration) if reading else "",
         "refusal_line": _refusal_line(reading),

@@ -9,25 +9,20 @@ from numpy.typing import NDArray
 
 from inference.cnn.calcification import calcification, has_fat
 from inference.cnn.location import LungSpace
-from inference.cnn.malignancy import Rating
 from inference.cnn.measures import Measures
 from inference.cnn.outlines import Outlined
 from inference.cnn.reading import Character, Margin, NoduleType, Side, Spiculation
 from inference.cnn.texture import nodule_type, solid_part
 from scans.dicom.geometry import Geometry
 
-SOME_SPICULATION, MARKED_SPICULATION = 2.0, 3.5
-FAIR_MARGIN, SHARP_MARGIN = 2.5, 4.0
-
-
-def traits_of(rating: Rating) -> dict[str, float]:
-    """The network's ratings on the scales of LIDC (1 to 5; calcified 0 to 1); missing ones stay missing."""
-    given: Mapping[str, float] = getattr(rating, "traits", {})
-    return dict(given)
+SOME_SPICULATION, MARKED_SPICULATION = 2.0, 2.5
+FAIR_MARGIN, SHARP_MARGIN = 2.95, 3.75
+"""Where the network's ratings, which keep to the middle of the scale, part train nodules of at least three
+readers in the shares in which the readers' means part at 2 and 3.5 (spiculation), 2.5 and 4 (margin)."""
 
 
 def spiculation(rating: float | None) -> Spiculation | None:
-    """In words: 1 is none, 5 marked. The limits lie between the steps of the scale (choice)."""
+    """A network's rating of 1 (none) to 5 (marked) in words."""
     if rating is None:
         return None
     if rating >= MARKED_SPICULATION:
@@ -36,7 +31,7 @@ def spiculation(rating: float | None) -> Spiculation | None:
 
 
 def margin(rating: float | None) -> Margin | None:
-    """In words: 5 is sharp, 1 poorly defined. The limits lie between the steps of the scale (choice)."""
+    """A network's rating of 1 (poorly defined) to 5 (sharp) in words."""
     if rating is None:
         return None
     if rating >= SHARP_MARGIN:
@@ -53,7 +48,7 @@ def character(
 ) -> tuple[NoduleType, Character]:
     """Type and character from the HU inside an outline and the network's ratings; without the place."""
     spacing = geometry.spacing_mm
-    kind = nodule_type(hu, mask, spacing, traits.get("texture"))
+    kind = nodule_type(hu, mask, spacing)
     pattern, share = calcification(hu, mask, spacing)
     return kind, Character(
         solid=solid_part(hu, mask, geometry, measures) if kind == "part_solid" else None,

@@ -112,28 +112,26 @@ def grey_values(hu: NDArray[np.int16], lungs: Mask, spacing_mm: Triple) -> GreyV
     held = np.flatnonzero(lungs.any(axis=(1, 2)))
     if not len(held):
         return None
-    values, noise = [], []
-    for z in np.unique(held[np.linspace(0, len(held) - 1, SLICES + 2).astype(int)[1:-1]]):
-        plane, inside = _on_grid(hu[z], lungs[z], spacing_mm)
-        if inside.sum() > 100:
-            values.append(plane[inside])
-            noise.append(noise_of(plane, inside))
-    if not values:
+    chosen = np.unique(held[np.linspace(0, len(held) - 1, SLICES + 2).astype(int)[1:-1]])
+    planes, insides = _on_grid(hu[chosen], lungs[chosen], spacing_mm)
+    if insides.sum() < 100:
         return None
+    low, middle, high = (float(v) for v in np.percentile(planes[insides], [5, 50, 95]))
+    noise = [noise_of(plane, inside) for plane, inside in zip(planes, insides, strict=True)]
     known = [one for one in noise if one is not None]
-    low, middle, high = (float(v) for v in np.percentile(np.concatenate(values), [5, 50, 95]))
     return GreyValues((low, middle, high), float(np.median(known)) if known else 0.0)
 
 
-def _on_grid(plane: NDArray[np.int16], lung: Mask, spacing_mm: Triple) -> tuple[NDArray[np.float32], Mask]:
-    """A slice with pixels of GRID_MM, and its lung without the outer EDGE_MM."""
+def _on_grid(hu: NDArray[np.int16], lungs: Mask, spacing_mm: Triple) -> tuple[NDArray[np.float32], Mask]:
+    """Slices with pixels of GRID_MM, each by itself, and their lungs without the outer EDGE_MM."""
     steps = (1.0, spacing_mm[1], spacing_mm[2])
-    shape = (1, *(int((n - 1) * s / GRID_MM) + 1 for n, s in zip(plane.shape, steps[1:], strict=True)))
-    given = (steps, (0.0, 0.0, 0.0), shape, (1.0, GRID_MM, GRID_MM))
-    coarse = sample_grid(plane[None], *given)[0]  # type: ignore[arg-type]
-    inside = sample_grid(lung[None], *given)[0] >= 0.5  # type: ignore[arg-type]
-    depth = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=GRID_MM)[1:-1, 1:-1]
-    return coarse, np.asarray(depth > EDGE_MM)
+    rows, columns = (int((n - 1) * s / GRID_MM) + 1 for n, s in zip(hu.shape[1:], steps[1:], strict=True))
+    first, shape, grid = (0.0, 0.0, 0.0), (hu.shape[0], rows, columns), (1.0, GRID_MM, GRID_MM)
+    planes = sample_grid(hu, steps, first, shape, grid)
+    insides = sample_grid(lungs, steps, first, shape, grid, smooth=False) >= 0.5
+    padded = np.pad(insides, ((0, 0), (1, 1), (1, 1)))
+    depth = np.stack([ndimage.distance_transform_edt(p, sampling=GRID_MM) for p in padded])
+    return planes, np.asarray(depth[:, 1:-1, 1:-1] > EDGE_MM)
 
 
 def unfamiliar(space: LungSpace) -> tuple[Unfamiliar, ...]:

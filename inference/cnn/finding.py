@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.cnn.character import character, place, traits_of
+from inference.cnn.character import character, place
 from inference.cnn.doubt import calcium_doubt, edge_agreement, finding_doubt
 from inference.cnn.location import LungSpace
 from inference.cnn.malignancy import Rating
@@ -45,7 +45,7 @@ def describe(found: Outlined, rating: Rating, scan: Scan) -> FoundNodule:
     measures = measure(mask, _part(scan.geometry, start, mask))
     box = tuple(slice(s, s + n) for s, n in zip(found.start, found.mask.shape, strict=True))
     standard_part = _part(scan.placed.geometry, found.start, found.mask)
-    traits = traits_of(rating)
+    traits = rating.traits
     kind, seen = character(scan.placed.hu[box], found.mask, standard_part, measures, traits)
     side, where = place(found, scan.placed.geometry.to_index(measures.center_mm), scan.space)
     return FoundNodule(

@@ -17,9 +17,6 @@ SMALLEST_SOLID_VOXELS = 4
 FILLED_SHARE = 0.65
 HELD_SHARE, HELD_MM3 = 0.05, 30.0
 TYPES: tuple[NoduleType, ...] = ("non_solid", "part_solid", "solid")
-RATER_SPREAD = 0.75
-"""Standard deviation of a texture rating of 1 to 5 about the mean of the readers, by judgement."""
-
 CLIP_LOW = (-900.0, -900.0, -900.0, 0.7)
 CLIP_HIGH = (100.0, 100.0, 100.0, 3.6)
 MIDDLE = (-500.0, -300.0, -100.0, 2.0)
@@ -60,12 +57,6 @@ def by_density(values: FloatArray) -> FloatArray:
     return np.asarray(weighed / weighed.sum())
 
 
-def by_rating(texture: float) -> FloatArray:
-    """Probability of each of TYPES from a network's texture rating (1 ground glass .. 5 solid)."""
-    below = [0.5 * (1 + math.erf((limit - texture) / (RATER_SPREAD * math.sqrt(2)))) for limit in (2, 4)]
-    return np.array([below[0], below[1] - below[0], 1 - below[1]])
-
-
 def solid_tissue(hu: NDArray[np.generic], mask: Mask, spacing_mm: Triple) -> Mask:
     """The largest connected piece above SOLID_HU inside an outline, empty where there is none.
 
@@ -82,17 +73,14 @@ def solid_tissue(hu: NDArray[np.generic], mask: Mask, spacing_mm: Triple) -> Mas
     return piece if sizes.max() >= SMALLEST_SOLID_VOXELS else np.zeros(mask.shape, bool)
 
 
-def nodule_type(
-    hu: NDArray[np.generic], mask: Mask, spacing_mm: Triple, texture: float | None = None
-) -> NoduleType:
-    """The most probable type; with a network's texture rating, density and rating count alike.
+def nodule_type(hu: NDArray[np.generic], mask: Mask, spacing_mm: Triple) -> NoduleType:
+    """The most probable type by density.
 
     Two plain rules stand above it: what is all but filled by its solid part is solid, and what holds a
-    solid part is no ground glass.
+    solid part is no ground glass. A network's texture rating is not asked: with it the agreement with the
+    readers did not grow (docs/models/character.md).
     """
     probability = by_density(density(hu, mask, spacing_mm))
-    if texture is not None:
-        probability = probability * by_rating(texture)
     found = TYPES[int(np.argmax(probability))]
     if found == "solid":
         return found

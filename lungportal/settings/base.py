@@ -18,6 +18,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 DEBUG = False
 DATA: Path  # these two are set by `from_environment`
 QUIET_SECONDS: float
+SENSITIVITY_MAPS: bool
 ROOT_URLCONF = "lungportal.urls"
 WSGI_APPLICATION = "lungportal.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -236,6 +237,7 @@ def from_environment(environment: Environment) -> dict[str, Any]:
         "ALLOWED_HOSTS": environment.allowed_hosts,
         "CSRF_TRUSTED_ORIGINS": environment.csrf_origins,
         "QUIET_SECONDS": environment.quiet_seconds,
+        "SENSITIVITY_MAPS": environment.sensitivity,
         "DATABASES": {
             "default": {**environment.database.django(), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
         },

@@ -142,6 +142,7 @@ class Environment:
     quiet_seconds: float
     debug: bool
     log_format: str
+    sensitivity: bool
 
     @classmethod
     def read(cls, environ: Mapping[str, str], defaults: Mapping[str, str] | None = None) -> Environment:
@@ -161,6 +162,7 @@ class Environment:
             log_format=_choice(
                 "LUNGPORTAL_LOG_FORMAT", given.get("LUNGPORTAL_LOG_FORMAT", "text"), ("text", "json")
             ),
+            sensitivity=_flag("LUNGPORTAL_SENSITIVITY", given.get("LUNGPORTAL_SENSITIVITY", "0")),
         )
 
     def refuse_unsafe(self) -> None:

@@ -19,7 +19,7 @@ from inference import jobs
 from inference.models import Finding, Job, Reading
 from reports import study_page
 from reports.forms import AddNoduleForm
-from reports.outlines import outlines_of
+from reports.outlines import outlines_of, sensitivity_of_reading
 from scans.ingest.complete import tell_complete
 from scans.models import Series, Study
 
@@ -93,7 +93,10 @@ def status(request: PersonRequest, pk: UUID) -> HttpResponse:
 @audited_once_per(minutes=10)
 @page()
 def outlines(request: PersonRequest, pk: UUID) -> HttpResponse:
-    """Polygons of the findings of a reading; with the reading in the query they never change."""
+    """Polygons of the findings of a reading; with the reading in the query they never change.
+
+    `layer=sensitivity` asks for the optional layer that shows sensitivity, not location.
+    """
     study = study_of(request.user, pk)
     readings = Reading.objects.visible_to(request.user).filter(study=study)
     asked = request.GET.get("reading")
@@ -101,7 +104,8 @@ def outlines(request: PersonRequest, pk: UUID) -> HttpResponse:
         reading = readings.filter(pk=UUID(asked)).first() if asked else readings.order_by("-id").first()
     except ValueError as error:
         raise Http404 from error
-    response = JsonResponse({"findings": outlines_of(reading) if reading else {}})
+    layer = sensitivity_of_reading if request.GET.get("layer") == "sensitivity" else outlines_of
+    response = JsonResponse({"findings": layer(reading) if reading else {}})
     if asked and reading:
         response["Cache-Control"] = FOREVER
     return response

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import permutations
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scans.dicom.geometry import Geometry
+
+Voxel = TypeVar("Voxel", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -23,15 +26,15 @@ class Standard:
     axes: tuple[int, int, int]
     flipped: tuple[bool, bool, bool]
 
-    def back(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """A mask of the standard volume with the axes of the given one."""
+    def back(self, mask: NDArray[Voxel]) -> NDArray[Voxel]:
+        """A mask or map of the standard volume with the axes of the given one."""
         turned = mask[tuple(slice(None, None, -1) if f else slice(None) for f in self.flipped)]
         return np.ascontiguousarray(turned.transpose(np.argsort(self.axes)))
 
     def back_box(
-        self, start: tuple[int, int, int], mask: NDArray[np.bool_]
-    ) -> tuple[tuple[int, int, int], NDArray[np.bool_]]:
-        """First voxel and mask of a part, with the axes of the given volume."""
+        self, start: tuple[int, int, int], mask: NDArray[Voxel]
+    ) -> tuple[tuple[int, int, int], NDArray[Voxel]]:
+        """First voxel and mask (or map) of a part, with the axes of the given volume."""
         first = [
             n - s - m if f else s
             for s, m, n, f in zip(start, mask.shape, self.geometry.shape, self.flipped, strict=True)

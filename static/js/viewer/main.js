@@ -182,6 +182,19 @@ export class Viewer {
     this.redraw();
   }
 
+  /** The layer that shows sensitivity, not location: fetched when it is first asked for. */
+  async toggleSensitivity(button) {
+    if (!this.sensitivity) {
+      const answer = await fetch(button.dataset.sensitivity);
+      if (!answer.ok) return;
+      this.sensitivity = (await answer.json()).findings;
+    }
+    const shown = !this.marks.sensitivity;
+    this.marks.sensitivity = shown ? this.sensitivity : null;
+    button.setAttribute("aria-pressed", String(shown));
+    this.redraw();
+  }
+
   /** What an added finding needs to know of the place that was pointed at; the middle without a pointer. */
   spot(point = this.pointer) {
     const at = point ?? { x: this.width / 2, y: this.height / 2 };
@@ -211,6 +224,7 @@ function start() {
     viewer.redraw();
     viewer.drawLoaded();
   });
+  document.querySelector("[data-sensitivity]")?.addEventListener("click", (event) => viewer.toggleSensitivity(event.currentTarget));
   document.addEventListener("finding:add", () => addAt(viewer, viewer.spot()));
   viewer.stage.addEventListener("dblclick", (event) => {
     if (box.dataset.mayAdd) addAt(viewer, viewer.spot({ x: event.offsetX, y: event.offsetY }));

@@ -13,6 +13,8 @@ export class Marks {
     this.places = [];
     /** @type {Record<string, Record<string, number[][]>>} */
     this.outlines = {};
+    /** The optional layer: what the rating reacts to. */
+    this.sensitivity = null;
     this.shown = true;
     this.current = 0;
     this.spacing = [1, 1, 1];
@@ -26,6 +28,7 @@ export class Marks {
     this.layer.replaceChildren();
     if (!this.shown) return;
     const to = matrix(place, columns, rows);
+    if (this.sensitivity) this.drawSensitivity(slice, to);
     for (const one of this.places) {
       const polygons = one.finding ? this.outlines[one.finding]?.[slice] : undefined;
       if (polygons) this.outline(one, polygons, to);
@@ -36,10 +39,21 @@ export class Marks {
     }
   }
 
+  drawSensitivity(slice, to) {
+    for (const one of this.places) {
+      const polygons = one.finding ? this.sensitivity[one.finding]?.[slice] : undefined;
+      if (polygons) this.path(polygons, to, "sensitivity");
+    }
+  }
+
   outline(one, polygons, to) {
+    this.path(polygons, to, this.classOf(one));
+  }
+
+  path(polygons, to, name) {
     const path = document.createElementNS(SVG, "path");
     path.setAttribute("d", polygons.map((points) => pathOf(points, to)).join(""));
-    path.setAttribute("class", this.classOf(one));
+    path.setAttribute("class", name);
     this.layer.append(path);
   }
 

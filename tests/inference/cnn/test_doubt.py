@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.cnn.character import margin, spiculation, traits_of
+from inference.cnn.character import margin, spiculation
 from inference.cnn.doubt import calcium_doubt, edge_agreement, finding_doubt, scan_doubt
-from inference.cnn.malignancy import Rating
 from inference.cnn.reading import Confidence, Doubt, Unfamiliar
 from scans.dicom.lungs import LungMask
 
@@ -94,14 +93,14 @@ def test_a_scan_unlike_the_training_is_trusted_less(code: str, level: Confidence
 
 
 @pytest.mark.parametrize(
-    ("rating", "expected"), [(1.0, "none"), (1.99, "none"), (2.0, "some"), (3.5, "marked"), (5.0, "marked")]
+    ("rating", "expected"), [(1.0, "none"), (1.99, "none"), (2.0, "some"), (2.5, "marked"), (5.0, "marked")]
 )
 def test_spiculation_in_words(rating: float, expected: str) -> None:
     assert spiculation(rating) == expected
 
 
 @pytest.mark.parametrize(
-    ("rating", "expected"), [(1.0, "poor"), (2.5, "fair"), (4.0, "sharp"), (5.0, "sharp")]
+    ("rating", "expected"), [(1.0, "poor"), (2.95, "fair"), (3.75, "sharp"), (5.0, "sharp")]
 )
 def test_margin_in_words(rating: float, expected: str) -> None:
     assert margin(rating) == expected
@@ -110,4 +109,3 @@ def test_margin_in_words(rating: float, expected: str) -> None:
 def test_nothing_is_claimed_where_the_network_rates_nothing() -> None:
     assert spiculation(None) is None
     assert margin(None) is None
-    assert "spiculation" not in traits_of(Rating(0.5, 0.4, 0.6))

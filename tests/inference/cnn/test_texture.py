@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inference.cnn.measures import measure
 from inference.cnn.reading import NoduleType
-from inference.cnn.texture import TYPES, by_density, by_rating, nodule_type, solid_part
+from inference.cnn.texture import TYPES, by_density, nodule_type, solid_part
 from inference.cnn.training.lidc import lidc_nodules
 from scans.dicom.geometry import Geometry, Triple
 
@@ -56,20 +56,6 @@ def test_the_smallest_outlines_still_have_a_type(size: int) -> None:
     hu = np.full((size, size, size), -700, np.int16)
 
     assert nodule_type(hu, np.ones(hu.shape, bool), (2.5, 0.7, 0.7)) == "non_solid"
-
-
-@pytest.mark.parametrize(("rating", "expected"), [(1.0, "non_solid"), (3.0, "part_solid"), (5.0, "solid")])
-def test_a_texture_rating_alone_means_the_type_of_its_scale(rating: float, expected: NoduleType) -> None:
-    assert TYPES[int(np.argmax(by_rating(rating)))] == expected
-    assert by_rating(rating).sum() == pytest.approx(1)
-
-
-def test_a_network_that_sees_ground_glass_turns_a_doubtful_nodule_but_not_a_plainly_solid_one() -> None:
-    doubtful, solid = made((ball(6), -430)), made((ball(6), 40))
-
-    assert nodule_type(doubtful, ball(6), SPACING, 1.5) == "non_solid"
-    assert nodule_type(doubtful, ball(6), SPACING, 4.8) != "non_solid"
-    assert nodule_type(solid, ball(6), SPACING, 3.9) == "solid"
 
 
 def test_values_beyond_the_scale_of_hounsfield_give_probabilities() -> None:

@@ -13,6 +13,7 @@ from core.admin import WHOLE_INSTALLATION, RoomAdmin, RoomInline, administers
 from core.problems import UserError
 from inference import jobs, registry
 from inference.models import Finding, Job, Network, Pipeline, Reading
+from inference.single.models import SingleImage
 
 
 @admin.register(Network)
@@ -114,3 +115,16 @@ class FindingAdmin(RoomAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         return super().get_queryset(request).defer("mask_bits")
+
+
+@admin.register(SingleImage)
+class SingleImageAdmin(RoomAdmin):
+    """That an image was asked about, when and by whom; the picture and its answer are the asker's alone."""
+
+    list_display = ["person", "state", "rows", "columns", "asked_at", "ended_at", "reason"]
+    list_filter = ["state", "site"]
+    search_fields = ["person__email", "reason"]
+    date_hierarchy = "asked_at"
+    list_select_related = ["person"]
+    ordering = ["-id"]
+    exclude = ["stored", "answer"]

@@ -13,6 +13,7 @@ from accounts.tokens import create_token
 from core.models import AuditEntry
 from core.outbox import promise
 from inference.models import Finding, Job, Network, Pipeline, Reading
+from inference.single.models import SingleImage
 from patients.models import Patient
 from reports.models import Addendum, Decision, Report, ReportVersion
 from scans.models import Instance, Quarantined, Series, Study, UploadedFile, Volume
@@ -50,6 +51,7 @@ READ_ONLY = [
     Report,
     ReportVersion,
     Series,
+    SingleImage,
     Study,
     Volume,
 ]
@@ -77,6 +79,7 @@ def fill(site):
     DecisionFactory(finding=study.findings.first())
     AddendumFactory(report=ReportFactory(study=study, final=True))
     create_token(PersonFactory(role="technician", site=site), site)
+    SingleImage.objects.create(site=site, person=upload.person, rows=512, columns=512, stored="single/a")
     promise("core.tasks.flush_outbox")
     return study
 

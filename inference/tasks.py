@@ -62,6 +62,8 @@ def forget_images() -> int:
 def warm_up(**_: Any) -> None:
     """Load the networks when a GPU worker's child starts, so that the first scan does not wait for it."""
     if os.environ.get("LUNGPORTAL_ROLE") == "gpu":
+        from inference.cnn.slices.classifier import load_classifier
         from inference.registry import load_in_force
 
         load_in_force()
+        load_classifier()

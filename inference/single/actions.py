@@ -40,7 +40,7 @@ UNEXPECTED = (
 )
 
 
-def take(person: Person, site: Site, file: UploadedFile | None) -> SingleImage:
+def take(person: Person, site: Site, file: UploadedFile[Any] | None) -> SingleImage:
     """Keep the picture of an uploaded file and ask for an answer; file name and header are not kept.
 
     Raises
@@ -64,7 +64,7 @@ def take(person: Person, site: Site, file: UploadedFile | None) -> SingleImage:
     return image
 
 
-def opened(file: UploadedFile | None) -> Picture:
+def opened(file: UploadedFile[Any] | None) -> Picture:
     if file is None:
         raise UserError("no_file", "No image came with the request: send one in the field file.")
     if (file.size or 0) > LARGEST_MIB << 20:

@@ -13,7 +13,7 @@ WORDS = {"malignant": "Malignant", "benign": "Benign", "normal": "Normal"}
 
 @dataclass(frozen=True)
 class Share:
-    """One class with its probability in whole per cent, and the colour of its bar."""
+    """One class with its probability in whole per cent, and the colour of its bar, if it means something."""
 
     word: str
     percent: int
@@ -36,7 +36,11 @@ def shares(image: SingleImage) -> list[Share]:
     """Classes, most probable first; none where the picture was not classified."""
     told: dict[str, float] = image.answer.get("probabilities") or {}
     ordered = sorted(told.items(), key=lambda pair: -pair[1])
-    return [Share(WORDS[n], round(100 * p), LEVEL[n], k == 0) for k, (n, p) in enumerate(ordered)]
+    doubtful = image.answer.get("confidence") == "low"
+    return [
+        Share(WORDS[n], round(100 * p), "" if doubtful else LEVEL[n], k == 0)
+        for k, (n, p) in enumerate(ordered)
+    ]
 
 
 def drawn(image: SingleImage) -> list[Drawn]:

@@ -31,7 +31,7 @@ class OutlineSerializer(serializers.Serializer[dict[str, Any]]):
 class AnswerSerializer(serializers.Serializer[dict[str, Any]]):
     """`label` and `probabilities` are null where the image is no chest CT; `worth` says what they mean."""
 
-    label = serializers.ChoiceField(choices=CLASSES, allow_null=True)
+    label = serializers.ChoiceField(choices=CLASSES, allow_null=True)  # type: ignore[assignment] # a field named label
     probability = serializers.FloatField(allow_null=True)
     probabilities = serializers.DictField(child=serializers.FloatField(), allow_null=True)
     confidence = serializers.ChoiceField(choices=("low", "medium", "high"), allow_null=True)

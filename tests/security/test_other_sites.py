@@ -9,6 +9,7 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts.models import Membership
+from inference.single.models import SingleImage
 from tests.factories import (
     DecisionFactory,
     InstanceFactory,
@@ -56,7 +57,9 @@ def theirs(other_site):
     """The keys of one of everything at another hospital."""
     study = StudyFactory(site=other_site, ready=True)
     series = study.read_series
+    colleague = PersonFactory(role="radiologist", site=other_site)
     rows = [
+        SingleImage.objects.create(site=other_site, person=colleague, stored="gone", rows=1, columns=1),
         study,
         study.patient,
         series,

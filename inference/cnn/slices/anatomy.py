@@ -88,7 +88,9 @@ def _hull(dense: Mask) -> Mask:
     """Convex hull: where fat is black, muscles and bones are islands."""
     from skimage.morphology import convex_hull_image
 
-    return np.asarray(convex_hull_image(dense)) if dense.sum() > 20 else np.zeros(dense.shape, bool)
+    if dense.sum() <= 20:
+        return np.zeros(dense.shape, bool)
+    return np.asarray(convex_hull_image(dense))  # type: ignore[no-untyped-call]
 
 
 def _large(mask: Mask, body: Mask) -> Mask:

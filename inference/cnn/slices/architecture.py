@@ -17,7 +17,7 @@ WIDTH = 64
 
 
 @keras.saving.register_keras_serializable("lungportal")
-class Places(layers.Layer):  # type: ignore[misc]
+class Places(layers.Layer):
     """Each number as its place among the training pictures, and as steps of a staircase.
 
     `cuts` (features, CUTS) holds quantiles of the training pictures; it is set from them, not trained. The

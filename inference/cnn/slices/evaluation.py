@@ -25,6 +25,7 @@ from inference.cnn.slices.dataset import (
     dealt,
     dealt_at_random,
     read_slices,
+    read_table,
 )
 
 THUMBNAIL = 16
@@ -43,16 +44,16 @@ def figures(data: Path, split: str = "val", network: Network | None = None) -> d
     NoLabelsError : the table has no labels that are known, or the split has no pictures.
     """
     try:
-        slices = read_slices(data)
+        table = read_table(data)
     except (ValueError, KeyError) as error:
         raise NoLabelsError(str(error)) from error
-    index = slices.where(split)
+    index = table.where(split)
     if not len(index):
-        raise EvaluationError(f"The split {split!r} has no pictures; there are: {sorted(set(slices.split))}.")
+        raise EvaluationError(f"The split {split!r} has no pictures; there are: {sorted(set(table.split))}.")
     chosen = network or load_classifier()
-    part = slices.rows(index)
+    part = read_slices(data, split)
     told = probabilities(chosen(part.features))
-    found = {**figures_of(part, told), **lessons(slices, index)}
+    found = {**figures_of(part, told), **lessons(table, index)}
     if "cross_validation" in chosen.manifest:
         found["cross_validation"] = chosen.manifest["cross_validation"]
         found["folds"] = chosen.manifest["cross_validation"]["folds"]

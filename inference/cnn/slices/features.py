@@ -58,7 +58,7 @@ def _patterns(image: FloatArray) -> NDArray[np.float64]:
     """Shares of uniform local binary patterns (Ojala et al. 2002; 8 points, radius 1.5 px) within tissue."""
     from skimage.feature import local_binary_pattern
 
-    codes = local_binary_pattern(image.astype(np.uint8), 8, 1.5, "uniform").astype(int)
+    codes = local_binary_pattern(image.astype(np.uint8), 8, 1.5, "uniform").astype(int)  # type: ignore[no-untyped-call]
     tissue = ndimage.gaussian_filter(image, 3) > 20
     counts = np.bincount(codes[tissue], minlength=PATTERNS)
     return np.asarray(counts / max(int(tissue.sum()), 1))

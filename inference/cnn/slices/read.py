@@ -25,7 +25,7 @@ ASSUMED = "Outlined as if soft tissue were 40 HU, lung -850 HU and the body 35 c
 NO_SCALE = (
     "Outlined as if the body were 35 cm wide, because the file tells no pixel size; no sizes are given."
 )
-ONE_SLICE = "Outlined from one slice alone: a vessel cut across can look like a nodule."
+ONE_SLICE = "Outlined from one slice alone, three places at most: a vessel cut across looks like a nodule."
 
 
 @dataclass(frozen=True)
@@ -122,5 +122,5 @@ def _note(picture: Picture, outlines: list[PictureOutline]) -> str:
     if not outlines:
         return NONE_FOUND
     if picture.hu is None:
-        return ASSUMED
-    return ONE_SLICE if picture.pixel_mm else NO_SCALE
+        return f"{ONE_SLICE} {ASSUMED}"
+    return ONE_SLICE if picture.pixel_mm else f"{ONE_SLICE} {NO_SCALE}"

@@ -26,7 +26,7 @@ FloatArray = NDArray[np.float32]
 
 def slab(hu: NDArray[np.int16], pixel_mm: Pair, lungs: Mask) -> tuple[NDArray[np.int16], Geometry]:
     """SLICES slices around `hu` (y, x), which is the middle one; LPS origin at its first pixel's column."""
-    geometry = Geometry((SLICES, *hu.shape), (SLICE_MM, *pixel_mm), (0.0, 0.0, 0.0))  # type: ignore[arg-type]
+    geometry = Geometry((SLICES, *hu.shape), (SLICE_MM, *pixel_mm), (0.0, 0.0, 0.0))
     inside = closed(lungs, pixel_mm)
     dense = (hu > DENSE_HU) & inside
     half = half_thickness_mm(dense, pixel_mm)

@@ -81,6 +81,7 @@ def test_a_table_is_read_with_groups_and_splits(folder):
     assert slices.features.shape == (6, FEATURES)
     assert slices.group == ("0", "0", "1", "1", "2", "2")
     assert list(slices.where("val")) == [4, 5]
+    assert read_slices(folder, "val").features == pytest.approx(slices.features[4:])
 
 
 def test_a_folder_without_table_or_labels_says_so(tmp_path):
@@ -202,8 +203,7 @@ def test_training_prepares_batches_and_figures(folder):
 @pytest.mark.shared
 def test_the_shipped_network_reaches_its_figures_on_groups_never_trained_on(shared):
     told = manifest("slices")["val"]
-    slices = read_slices(shared / "data")
-    part = slices.rows(slices.where("val"))
+    part = read_slices(shared / "data", "val")
     measured = evaluation.figures_of(part, probabilities(load_classifier()(part.features)))
     assert measured["balanced_accuracy"] == pytest.approx(told["balanced_accuracy"], abs=0.02)
     assert measured["confusion"] == told["confusion"]

@@ -90,9 +90,9 @@ def test_features_are_as_many_as_the_network_wants_whatever_the_size():
     assert np.isfinite(small).all()
 
 
-def test_a_mirrored_picture_has_the_same_features():
+def test_a_mirrored_picture_has_nearly_the_same_features():
     grey = shown(chest_slice(), "mediastinum")
-    assert picture_features(grey[:, ::-1].copy()) == pytest.approx(picture_features(grey), abs=0.1)
+    assert picture_features(grey[:, ::-1].copy()) == pytest.approx(picture_features(grey), abs=0.25)
 
 
 def test_a_picture_is_familiar_if_few_features_lie_outside():

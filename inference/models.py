@@ -9,9 +9,8 @@ from django.db.models import Q
 from accounts.models import Site
 from core.models import APPEND_ONLY, Row
 from inference.querysets import FindingQuerySet, JobQuerySet, ReadingQuerySet
-from inference.single.models import SingleImage as SingleImage
+from inference.single.models import SingleImage  # noqa: F401 - Django finds its table through this module
 from scans.models import Study, Volume
-
 
 NO_VOLUME_CODES = ("W_NOVOL", "W_THICK", "E_THICK")
 """Checks that forbid volumes: slices too thick or too far apart for volumetry (CLINICAL section 2)."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import queue
 import signal
 import threading
 import time
@@ -199,24 +198,3 @@ class Training:
         self.state = dataclasses.replace(self.state, ended=ended)
         self._checkpoint()
         return self.state
-
-
-def prefetched(
-    make: Callable[[np.random.Generator], Batch], seed: int, stop: threading.Event
-) -> queue.Queue[Batch]:
-    """Batches from one thread, in the order of one seed."""
-    ready: queue.Queue[Batch] = queue.Queue(maxsize=8)
-    rng = np.random.default_rng(seed)
-
-    def produce() -> None:
-        while not stop.is_set():
-            batch = make(rng)
-            while not stop.is_set():
-                try:
-                    ready.put(batch, timeout=0.5)
-                    break
-                except queue.Full:
-                    continue
-
-    threading.Thread(target=produce, daemon=True).start()
-    return ready

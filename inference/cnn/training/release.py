@@ -16,7 +16,8 @@ from inference.cnn.networks import WEIGHTS
 
 KEPT = ("calibration", "threshold", "limits", "most_findings", "interval")
 LICENCE = "Apache-2.0; trained on LIDC-IDRI (CC BY 3.0) and further TCIA collections, see docs/models"
-TRAINED_ON = ["lidc train split (584 patients)", "whole train split without lung-dx-a0002"]
+LIDC = "lidc train split (584 patients)"
+TRAINED_ON = [LIDC, "whole train split without lung-dx-a0002"]
 
 CONSTANTS: dict[str, dict[str, Any]] = {
     "candidates": {
@@ -34,12 +35,14 @@ CONSTANTS: dict[str, dict[str, Any]] = {
         "most_findings": 20,
     },
     "outline": {
+        "trained_on": [LIDC],
         "step_mm": "the scan's own pixels and slices",
         "window": [shown.OUTLINE_SLICES, shown.OUTLINE_WINDOW, shown.OUTLINE_WINDOW],
         "windows_hu": [[-1000, 400], [-200, 300]],
         "threshold": 0.5,
     },
     "malignancy": {
+        "trained_on": [LIDC],
         "step_mm": [shown.MALIGNANCY_SLICE_MM, shown.MALIGNANCY_PIXEL_MM, shown.MALIGNANCY_PIXEL_MM],
         "window": [shown.MALIGNANCY_SLICES, shown.MALIGNANCY_WINDOW, shown.MALIGNANCY_WINDOW],
         "windows_hu": [[-1000, 400], [-200, 800]],
@@ -47,6 +50,7 @@ CONSTANTS: dict[str, dict[str, Any]] = {
         "interval": 1.0,
     },
     "patches": {
+        "trained_on": ["luna16 train patches", LIDC],
         "step_mm": "native pixels",
         "window": [50, 50],
         "windows_hu": [[-1000, 400]],

@@ -26,6 +26,7 @@ FINEST_SLICE_MM, COARSEST_SLICE_MM = 0.9, 5.0
 LARGE_FROM_MM = 24.0
 LEAST_REACH_MM, MOST_SLICES = 9.0, 30
 WIDER_LOOKS = 3
+ISLAND = 0.4
 # How exactly the place is known: a standard deviation, and how many of them a piece may lie off.
 LEAST_SCALE_MM, REACH = 4.0, 2.5
 HALF = OUTLINE_SLICES // 2
@@ -149,12 +150,23 @@ def one_piece(probability: FloatArray, distance: FloatArray, scale_mm: float) ->
         if not count or not (labels[distance <= REACH * scale_mm] > 0).any():
             continue
         weights = np.bincount(labels.ravel(), weights=weight.ravel())
-        piece = without_gaps(labels == 1 + int(np.argmax(weights[1:])))
+        piece = without_gaps(without_islands(labels == 1 + int(np.argmax(weights[1:]))))
         around = ndimage.binary_dilation(piece, iterations=2) & ((labels == 0) | piece)
         scaled = np.clip(probability * (0.5 / threshold), 0, 1)
         scaled = np.where(piece, np.maximum(scaled, 0.5), scaled)
         return np.asarray(np.where(around, scaled, 0), np.float32)
     return np.zeros(probability.shape, np.float32)
+
+
+def without_islands(piece: Mask) -> Mask:
+    """Of each slice its largest part, and others of at least ISLAND of its size: the rest are vessels."""
+    kept = np.zeros(piece.shape, bool)
+    for z in np.flatnonzero(piece.any(axis=(1, 2))):
+        labels, count = ndimage.label(piece[z])
+        sizes = np.bincount(labels.ravel(), minlength=count + 1)
+        sizes[0] = 0
+        kept[z] = (sizes >= ISLAND * sizes.max())[labels] & piece[z]
+    return kept
 
 
 def without_gaps(piece: Mask) -> Mask:

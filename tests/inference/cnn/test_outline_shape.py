@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inference.cnn.outlines import Look, first_look, grid_around, on_voxels, one_piece, without_gaps
+from inference.cnn.outlines import (
+    Look,
+    first_look,
+    grid_around,
+    on_voxels,
+    one_piece,
+    without_gaps,
+    without_islands,
+)
 
 
 def disc(radius: float, size: int = 32) -> NDArray[np.bool_]:
@@ -34,6 +42,13 @@ def test_two_bodies_far_apart_are_not_joined() -> None:
     apart = np.roll(disc(4), -9, axis=1) | np.roll(disc(4), 9, axis=1)
 
     assert not without_gaps(apart)[0, 16, 16]
+
+
+def test_an_island_in_a_slice_is_left_out_and_a_part_of_like_size_is_kept() -> None:
+    nodule, vessel, twin = disc(8, 64), np.roll(disc(2, 64), 13, axis=2), np.roll(disc(7, 64), 20, axis=2)
+
+    assert (without_islands(nodule | vessel) == nodule).all()
+    assert (without_islands(nodule | twin) == (nodule | twin)).all()
 
 
 def test_of_two_pieces_the_one_at_the_middle_is_taken() -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from celery import current_app, shared_task
-from celery.signals import worker_process_init
+from celery.signals import celeryd_after_setup, worker_process_init
+
+_worker = {"reads": False}
 
 
 @shared_task(name="inference.tasks.plan_reading")
@@ -58,12 +59,21 @@ def forget_images() -> int:
     return actions.forget_old()
 
 
+@celeryd_after_setup.connect
+def learn_queues(instance: Any = None, **_: Any) -> None:
+    """Before its children start, a worker learns whether it reads: they inherit what stands here."""
+    _worker["reads"] = "gpu" in instance.app.amqp.queues.consume_from
+
+
 @worker_process_init.connect
 def warm_up(**_: Any) -> None:
-    """Load the networks when a GPU worker's child starts, so that the first scan does not wait for it."""
-    if os.environ.get("LUNGPORTAL_ROLE") == "gpu":
-        from inference.cnn.slices.classifier import load_classifier
+    """Load the networks when a GPU worker's child starts, so that the first scan does not wait for them.
+
+    Celery kills a child that is silent for longer than CELERY_WORKER_PROC_ALIVE_TIMEOUT (4 s by default).
+    """
+    if _worker["reads"]:
+        from inference.cnn.slices.read import warm_up as warm_up_pictures
         from inference.registry import load_in_force
 
         load_in_force()
-        load_classifier()
+        warm_up_pictures()

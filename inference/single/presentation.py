@@ -13,9 +13,10 @@ WORDS = {"malignant": "Malignant", "benign": "Benign", "normal": "Normal"}
 
 @dataclass(frozen=True)
 class Share:
-    """One class with its probability in whole per cent, and the colour of its bar, if it means something."""
+    """One class: its probability in words and whole per cent, and the colour of its bar, if any is due."""
 
     word: str
+    said: str
     percent: int
     level: str
     leads: bool
@@ -37,10 +38,14 @@ def shares(image: SingleImage) -> list[Share]:
     told: dict[str, float] = image.answer.get("probabilities") or {}
     ordered = sorted(told.items(), key=lambda pair: -pair[1])
     doubtful = image.answer.get("confidence") == "low"
-    return [
-        Share(WORDS[n], round(100 * p), "" if doubtful else LEVEL[n], k == 0)
-        for k, (n, p) in enumerate(ordered)
-    ]
+    return [_share(n, p, "" if doubtful else LEVEL[n], leads=k == 0) for k, (n, p) in enumerate(ordered)]
+
+
+def _share(name: str, probability: float, level: str, *, leads: bool) -> Share:
+    """Nothing is said to be certain: at the ends it is less than 1 or more than 99 %."""
+    percent = round(100 * probability)
+    said = "< 1 %" if percent < 1 else "> 99 %" if percent > 99 else f"{percent} %"
+    return Share(WORDS[name], said, percent, level, leads)
 
 
 def drawn(image: SingleImage) -> list[Drawn]:

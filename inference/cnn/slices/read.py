@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from inference.cnn.networks import LoadedNetworks, Network, load_networks
 from inference.cnn.slices.anatomy import Anatomy, anatomy, assumed_hu, assumed_pixel_mm
 from inference.cnn.slices.classifier import Classified, Confidence, classify, load_classifier
-from inference.cnn.slices.features import picture_features
+from inference.cnn.slices.features import SIDE, picture_features
 from inference.cnn.slices.opening import Picture
 from inference.cnn.slices.outlining import PictureOutline, outlines_on
 from inference.cnn.slices.plausibility import NOT_CT, SMALLEST_LUNG, Remark, familiar, remarks_on
@@ -96,6 +98,13 @@ def read_picture(
             "outline": round(time.perf_counter() - middle, 3),
         },
     )
+
+
+def warm_up() -> None:
+    """Read a bright square, so that the first real picture does not wait for the classifier to load."""
+    grey = np.zeros((SIDE, SIDE), np.uint8)
+    grey[SIDE // 4 : -SIDE // 4, SIDE // 4 : -SIDE // 4] = 120
+    read_picture(Picture(grey))
 
 
 def _classified(picture: Picture, network: Network) -> tuple[Classified, bool]:

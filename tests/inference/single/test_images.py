@@ -290,6 +290,20 @@ def test_the_answered_page_shows_class_worth_outline_and_doubt(browser, answered
     assert "hx-get" not in page.split('id="main"')[1]
 
 
+@pytest.mark.parametrize(("chance", "said"), [(0.9996, "&gt; 99 %"), (0.0004, "&lt; 1 %"), (0.5, "50 %")])
+def test_nothing_is_said_to_be_certain(chance, said, browser, answered):
+    told = {**answered.answer, "probabilities": {"malignant": chance}}
+    SingleImage.objects.filter(pk=answered.pk).update(answer=told)
+    assert said in browser.get(reverse("image", args=[answered.pk])).content.decode()
+
+
+def test_a_class_without_confidence_is_only_perhaps_one(browser, answered):
+    SingleImage.objects.filter(pk=answered.pk).update(answer={**answered.answer, "confidence": "low"})
+    page = browser.get(reverse("image", args=[answered.pk])).content.decode()
+    assert "Perhaps malignant" in page
+    assert "fill high" not in page
+
+
 def test_a_failed_image_says_so(browser, image):
     SingleImage.objects.filter(pk=image.pk).update(state="failed", reason=actions.UNEXPECTED)
     assert "unexpected error" in browser.get(reverse("image", args=[image.pk])).content.decode()

@@ -45,7 +45,7 @@ class Implant:
     cut: bool
 
 
-def _without_nodule(
+def without_nodule(
     slice_hu: NDArray[np.float32], votes: NDArray[np.float32], rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """The slice with the outlined pixels, two more around, filled from what lies about them."""
@@ -63,7 +63,7 @@ def _without_nodule(
 
 def _beyond(nodule: LidcNodule, edge: int, count: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """`count` slices that follow slice `edge`, nearest first."""
-    base = _without_nodule(nodule.hu[edge].astype(np.float32), nodule.votes[edge], rng)
+    base = without_nodule(nodule.hu[edge].astype(np.float32), nodule.votes[edge], rng)
     drift = rng.normal(0, 0.4, 2)
     slices = []
     for i in range(1, count + 1):

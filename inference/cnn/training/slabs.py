@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from inference.cnn.preprocessing import OUTLINE_SLICES, OUTLINE_WINDOW, outline_input
 from inference.cnn.training.augment import USUAL, Chances
-from inference.cnn.training.bank import _without_nodule
+from inference.cnn.training.bank import without_nodule
 from inference.cnn.training.lidc import LidcNodule
 
 Rng = np.random.Generator
@@ -46,7 +46,7 @@ class Slabs:
 
 def _emptied(nodule: LidcNodule, edge: int, rng: Rng) -> NDArray[np.float32]:
     """The first or last slice with the nodule filled from its surroundings."""
-    return _without_nodule(nodule.hu[edge].astype(np.float32), nodule.votes[edge], rng)
+    return without_nodule(nodule.hu[edge].astype(np.float32), nodule.votes[edge], rng)
 
 
 def _beyond(own: NDArray[np.float32], others: list[NDArray[np.float32]], rng: Rng) -> NDArray[np.float32]:

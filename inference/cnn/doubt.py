@@ -11,7 +11,7 @@ from inference.cnn.reading import Calcium, Confidence, Doubt, Unfamiliar
 from scans.dicom.lungs import LungMask
 
 LEVELS: tuple[Confidence, ...] = ("high", "medium", "low")
-WIDE_INTERVAL, VERY_WIDE_INTERVAL = 0.7, 0.85
+WIDE_INTERVAL, VERY_WIDE_INTERVAL = 0.6, 0.8
 FAINT_EDGE = 0.70
 FAINT_ODDS = 2.0
 GRAVE = ("U_NOLUNGS", "U_LUNG", "U_NOISE")

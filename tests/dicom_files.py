@@ -11,6 +11,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
 STUDY = "2.25.77001"
 SERIES = "2.25.77002"
+COMPREHENSIVE_SR = "1.2.840.10008.5.1.4.1.1.88.33"
 
 
 def ct_image(
@@ -70,3 +71,10 @@ def _chest_plane(height: float) -> bytes:
     for middle in (20, 44):
         plane[((x - middle) / 9) ** 2 + ((y - 32) / 13) ** 2 < size**2] = -850
     return (plane + 1024).astype(np.int16).tobytes()
+
+
+def report(study: str = STUDY, number: int = 1, **changes: Any) -> bytes:
+    """A small structured report of a study: an object without pixels."""
+    absent = dict.fromkeys(("PixelData", "Rows", "Columns", "PixelSpacing", "ImagePositionPatient"))
+    named = {"SOPClassUID": COMPREHENSIVE_SR, "Modality": "SR", **absent, **changes}
+    return ct_image(number, series="2.25.77010", study=study, **named)

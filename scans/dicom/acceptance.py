@@ -1,4 +1,4 @@
-"""What passes as a whole image that can be filed."""
+"""What passes as a whole object that can be filed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import re
 from pydicom import Dataset
 
 from scans.dicom import attributes as a
+from scans.dicom import sop_classes
 from scans.dicom.part10 import PIXEL_DATA, Part10, truncated
 from scans.dicom.refusal import Refused
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+SOP_CLASS = "SOP_CLASS"
 COMPRESSED = re.compile(r"1\.2\.840\.10008\.1\.2\.(4\.\d+|5)")
 
 
@@ -30,8 +32,11 @@ def require_identity(dataset: Dataset) -> None:
 
 
 def require_pixels(part10: Part10) -> None:
-    """Refuse what holds no image, or fewer pixels than it announces."""
+    """Refuse an image without pixels or with fewer than it announces, and what belongs to no CT archive."""
     dataset, pixels = part10.dataset, part10.pixels
+    sop_class = a.uid(dataset, "SOPClassUID")
+    if sop_classes.may_lack_pixels(sop_class) and (pixels is None or pixels.tag != PIXEL_DATA):
+        return
     if pixels is None:
         raise _without_pixels(dataset)
     if pixels.tag != PIXEL_DATA:
@@ -48,10 +53,14 @@ def require_pixels(part10: Part10) -> None:
 
 
 def _without_pixels(dataset: Dataset) -> Refused:
+    described = str(getattr(dataset.get("SOPClassUID"), "name", ""))
     if "Rows" not in dataset and "Columns" not in dataset:
-        name = a.uid(dataset, "SOPClassUID")
-        described = getattr(dataset.get("SOPClassUID"), "name", name)
-        return Refused("NOT_IMAGE", f"The file holds no image ({described}). Only images are taken.")
+        if "Image Storage" not in described:
+            return Refused(
+                SOP_CLASS,
+                f"Objects of this kind ({described[:64]}) are not kept here. Send images and reports.",
+            )
+        return Refused("NOT_IMAGE", f"The file holds no image ({described}). Send the image itself.")
     if any(tag.group == 0x07A1 and tag.element & 0xFF == 0x11 for tag in dataset.keys()):  # noqa: SIM118
         return Refused(
             "NO_PIXELS",

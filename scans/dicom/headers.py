@@ -25,7 +25,7 @@ PERHAPS_LOSSY = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in ("91", "93", "203"
 
 @dataclass(frozen=True)
 class Header:
-    """The attributes of one image instance that the platform uses. Absent text is "", other absence None.
+    """The attributes of one instance that the platform uses. Absent text is "", other absence None.
 
     Attributes
     ----------
@@ -132,11 +132,11 @@ class Header:
 
 
 def read_header(source: BinaryIO | bytes) -> Header:
-    """Read the header of one image; its pixels are proven to be there but not loaded.
+    """Read the header of one object; the pixels of an image are proven to be there but not loaded.
 
     Raises
     ------
-    Refused : with the reason, for anything that is not a whole DICOM image.
+    Refused : with the reason, for anything that is not a whole DICOM object that a CT archive keeps.
     OSError : the storage failed, which says nothing about the file. No other exception leaves.
     """
     try:

@@ -7,7 +7,7 @@ repeated: volumes are keyed by their digest, and the outcome is written only if 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from django.utils import timezone
 from accounts.permissions import require_role
 from accounts.uploading import MAY_SEND
 from core.outbox import promise
+from scans.dicom import sop_classes
 from scans.dicom.checks import (
     Candidate,
     Check,
@@ -105,7 +106,7 @@ def complete_study(study: Study) -> None:
     if study.status != Study.Status.RECEIVED:
         return  # the message came twice: what became of the study since then stands
     seen = study.last_instance_at
-    checked = [_check(series) for series in study.series.filter(instance_count__gt=0)]
+    checked = [_check(*pair) for pair in _with_images(study)]
     chosen, sentence = choose_series([one.candidate for one in checked])
     best = next((one for one in checked if one.candidate is chosen), None)
     with transaction.atomic():
@@ -123,8 +124,15 @@ def complete_study(study: Study) -> None:
             _not_read(current, checked)
 
 
-def _check(series: Series) -> Checked:
-    instances = list(series.instances.in_slice_order())
+def _with_images(study: Study) -> Iterator[tuple[Series, list[Instance]]]:
+    """Each series that holds images, in slice order: reports and segmentations are not looked at."""
+    for series in study.series.filter(instance_count__gt=0):
+        instances = list(series.instances.in_slice_order())
+        if not all(sop_classes.is_document(one.sop_class_uid) for one in instances):
+            yield series, instances
+
+
+def _check(series: Series, instances: Sequence[Instance]) -> Checked:
     headers = [Header.from_json(instance.header) for instance in instances]
     checks = check_header_set(headers)
     volume = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 from psycopg2.errors import DeadlockDetected
 
+from scans.dicom import sop_classes
 from scans.ingest.arrivals import Arrival, Refusal
 from scans.ingest.filing import Conflict, Drawer
 from scans.models import Instance, Quarantined, Series, Study, UploadedFile
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from accounts.models import Site
 
 Outcome = UploadedFile.Outcome
+Note = Callable[[Sequence[Instance]], None]
 ATTEMPTS = 3
 
 
@@ -41,10 +43,19 @@ def receive(site: Site, arrivals: Sequence[Arrival | Refusal]) -> list[Receipt]:
     The bytes are already durable (`arrive`). The same bytes under the same UID are a duplicate; other bytes
     go to quarantine and nothing is overwritten. A batch that collides with another one is filed again.
     """
+    return _until_filed(site, arrivals, _note_growth)
+
+
+def file_own(site: Site, arrivals: Sequence[Arrival | Refusal]) -> list[Receipt]:
+    """File objects that the portal itself made of a study: its state stays as it is, signed ones included."""
+    return _until_filed(site, arrivals, _count)
+
+
+def _until_filed(site: Site, arrivals: Sequence[Arrival | Refusal], note: Note) -> list[Receipt]:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic():
-                return _file_all(site, arrivals)
+                return _file_all(site, arrivals, note)
         except (IntegrityError, OperationalError) as error:
             deadlock = isinstance(error.__cause__, DeadlockDetected)
             if attempt == ATTEMPTS or not (deadlock or isinstance(error, IntegrityError)):
@@ -52,13 +63,13 @@ def receive(site: Site, arrivals: Sequence[Arrival | Refusal]) -> list[Receipt]:
     raise AssertionError("unreachable")
 
 
-def _file_all(site: Site, arrivals: Sequence[Arrival | Refusal]) -> list[Receipt]:
+def _file_all(site: Site, arrivals: Sequence[Arrival | Refusal], note: Note) -> list[Receipt]:
     drawer = Drawer(site)
     known = _known(site, arrivals)
     receipts = [_file_one(drawer, known, arrival) for arrival in arrivals]
     fresh = [r.instance for r in receipts if r.outcome == Outcome.STORED and r.instance is not None]
     Instance.objects.bulk_create(fresh)
-    _note_growth(fresh)
+    note(fresh)
     return receipts
 
 
@@ -118,13 +129,22 @@ def _instance(series: Series, arrival: Arrival) -> Instance:
 
 
 def _note_growth(fresh: Sequence[Instance]) -> None:
-    """Series count their instances, studies start their quiet time anew; in one order, against deadlocks."""
+    """CT images open a study again; anything else only prolongs the quiet time of one still arriving."""
+    _count(fresh)
+    with_ct = {i.series.study_id for i in fresh if sop_classes.is_ct(i.sop_class_uid)}
+    others = {i.series.study_id for i in fresh} - with_ct
+    now = timezone.now()
+    Study.objects.filter(pk__in=sorted(with_ct)).update(
+        last_instance_at=now, completed_at=None, status=Study.Status.RECEIVED, reason="", stage=""
+    )
+    if others:
+        Study.objects.filter(pk__in=sorted(others), completed_at=None).update(last_instance_at=now)
+
+
+def _count(fresh: Sequence[Instance]) -> None:
+    """Series count their instances; in one order, against deadlocks."""
     counts: dict[Series, int] = {}
     for instance in fresh:
         counts[instance.series] = counts.get(instance.series, 0) + 1
     for series in sorted(counts, key=lambda one: one.pk):
         Series.objects.filter(pk=series.pk).update(instance_count=F("instance_count") + counts[series])
-    studies = sorted({series.study_id for series in counts})
-    Study.objects.filter(pk__in=studies).update(
-        last_instance_at=timezone.now(), completed_at=None, status=Study.Status.RECEIVED, reason="", stage=""
-    )

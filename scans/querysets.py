@@ -11,7 +11,7 @@ from core.querysets import SiteQuerySet
 from patients.models import Patient
 
 if TYPE_CHECKING:
-    from scans.models import Instance, Quarantined, Series, Study, Upload, Volume
+    from scans.models import Delivery, Instance, Peer, Quarantined, Series, Study, Upload, Volume
 
 
 class StudyQuerySet(SiteQuerySet["Study"]):
@@ -58,3 +58,18 @@ class UploadQuerySet(SiteQuerySet["Upload"]):
 
 class VolumeQuerySet(SiteQuerySet["Volume"]):
     pass
+
+
+class PeerQuerySet(SiteQuerySet["Peer"]):
+    def calling_as(self, ae_title: str) -> Self:
+        """Nodes that may send to us under this AE title."""
+        return self.filter(ae_title=ae_title, may_send=True, active=True)
+
+    def wanting_results_of(self, site_id: Any) -> Self:
+        return self.filter(site=site_id, receives_results=True, active=True)
+
+
+class DeliveryQuerySet(SiteQuerySet["Delivery"]):
+    def due(self, moment: datetime) -> Self:
+        """What waits and may be tried now."""
+        return self.filter(state="waiting", next_attempt_at__lte=moment)

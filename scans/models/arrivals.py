@@ -47,9 +47,15 @@ class Upload(Row):
         REST = "rest"
         STOW = "stow"
         COMMAND = "command"
+        DIMSE = "dimse", "DICOM"
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="uploads")
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="uploads")
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="uploads"
+    )
+    peer = models.ForeignKey(
+        "scans.Peer", null=True, blank=True, on_delete=models.PROTECT, related_name="uploads"
+    )
     road = models.CharField(max_length=8, choices=Road)
     stored = models.PositiveIntegerField(default=0)
     duplicates = models.PositiveIntegerField(default=0)

@@ -24,6 +24,8 @@ class SiteQuerySet(models.QuerySet[M]):
     """Rows that hang on a site, seen by its staff; a subclass says what else a referrer may see."""
 
     site_path = "site"
+    hidden_path = ""
+    """Where the moment stands since which the row is hidden from everybody, if it has one."""
 
     def visible_to(self, person: AbstractBaseUser | AnonymousUser) -> Self:
         """Rows of the sites where this person works; nothing for anybody else."""
@@ -31,7 +33,8 @@ class SiteQuerySet(models.QuerySet[M]):
             return self.none()
         allowed = models.Q(**{f"{self.site_path}__in": person.sites_as(*STAFF_ROLES)})
         referrer = self.referrer_sees(person.sites_as("referrer"))
-        return self.filter(allowed if referrer is None else allowed | referrer)
+        rows = self.filter(**{f"{self.hidden_path}__isnull": True}) if self.hidden_path else self
+        return rows.filter(allowed if referrer is None else allowed | referrer)
 
     def referrer_sees(self, site_ids: list[Any]) -> models.Q | None:
         """What a referrer of these sites may see: nothing, unless a table says otherwise."""

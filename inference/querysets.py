@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 
 class JobQuerySet(SiteQuerySet["Job"]):
+    hidden_path = "study__hidden_at"
+
     def open(self) -> Self:
         """Jobs that have not ended (a positive list, so that the partial index serves)."""
         return self.filter(state__in=self.model.OPEN)
@@ -33,10 +35,12 @@ class JobQuerySet(SiteQuerySet["Job"]):
 
 
 class ReadingQuerySet(SiteQuerySet["Reading"]):
-    pass
+    hidden_path = "study__hidden_at"
 
 
 class FindingQuerySet(SiteQuerySet["Finding"]):
+    hidden_path = "study__hidden_at"
+
     def current(self) -> Self:
         """Findings of the newest reading of each study; asks by study, so that it costs what is listed."""
         from inference.models import Reading  # noqa: PLC0415 - the models import this module

@@ -13,22 +13,30 @@ if TYPE_CHECKING:
 
 
 class DecisionQuerySet(SiteQuerySet["Decision"]):
+    hidden_path = "study__hidden_at"
+
     def in_order(self) -> Self:
         return self.order_by("id")
 
 
 class ReportQuerySet(SiteQuerySet["Report"]):
+    hidden_path = "study__hidden_at"
+
     def referrer_sees(self, site_ids: list[Any]) -> Q:
         """A referrer reads final reports only."""
         return Q(site__in=site_ids, state="final")
 
 
 class ReportVersionQuerySet(SiteQuerySet["ReportVersion"]):
+    hidden_path = "report__study__hidden_at"
+
     def referrer_sees(self, site_ids: list[Any]) -> Q:
         """Of a final report, the version that was signed."""
         return Q(site__in=site_ids, report__state="final", report__final_version=F("pk"))
 
 
 class AddendumQuerySet(SiteQuerySet["Addendum"]):
+    hidden_path = "report__study__hidden_at"
+
     def referrer_sees(self, site_ids: list[Any]) -> Q:
         return Q(site__in=site_ids)

@@ -154,7 +154,7 @@ def counts_for(person: Person, *, fresh: bool = False) -> dict[str, int]:
 
 def _count(person: Person) -> dict[str, int]:
     groups = (
-        Study.objects.filter(site__in=person.sites_as(*STAFF_ROLES))
+        Study.objects.filter(site__in=person.sites_as(*STAFF_ROLES), hidden_at__isnull=True)
         .order_by()
         .values_list("review", "status")
         .annotate(n=Count("*"))

@@ -11,17 +11,19 @@ from core.querysets import SiteQuerySet
 from patients.models import Patient
 
 if TYPE_CHECKING:
-    from scans.models import Delivery, Instance, Peer, Quarantined, Series, Study, Upload, Volume
+    from scans.models import Deletion, Delivery, Instance, Peer, Quarantined, Series, Study, Upload, Volume
 
 
 class StudyQuerySet(SiteQuerySet["Study"]):
+    hidden_path = "hidden_at"
+
     def referrer_sees(self, site_ids: list[Any]) -> Q:
         """A referrer sees studies with a final report."""
         return Q(site__in=site_ids, review="final")
 
     def quiet_since(self, moment: datetime) -> Self:
         """Studies that are not complete and whose last instance came before a moment."""
-        return self.filter(completed_at__isnull=True, last_instance_at__lt=moment)
+        return self.filter(completed_at__isnull=True, last_instance_at__lt=moment, hidden_at__isnull=True)
 
     def matching(self, text: str) -> Self:
         """Studies whose patient (name, number, birth date) or accession number matches."""
@@ -35,19 +37,24 @@ class StudyQuerySet(SiteQuerySet["Study"]):
         return self.order_by("-started_at", "-id")
 
     def others_of_the_patient(self, study: Study) -> Self:
-        return self.filter(patient=study.patient_id).exclude(pk=study.pk).order_by("-started_at")
+        others = self.filter(patient=study.patient_id, hidden_at__isnull=True).exclude(pk=study.pk)
+        return others.order_by("-started_at")
 
 
 class SeriesQuerySet(SiteQuerySet["Series"]):
-    pass
+    hidden_path = "study__hidden_at"
 
 
 class InstanceQuerySet(SiteQuerySet["Instance"]):
+    hidden_path = "series__study__hidden_at"
+
     def in_slice_order(self) -> Self:
         return self.order_by("position", "instance_number", "id")
 
 
 class QuarantineQuerySet(SiteQuerySet["Quarantined"]):
+    hidden_path = "study__hidden_at"
+
     def unresolved(self) -> Self:
         return self.filter(resolved_at__isnull=True)
 
@@ -57,7 +64,16 @@ class UploadQuerySet(SiteQuerySet["Upload"]):
 
 
 class VolumeQuerySet(SiteQuerySet["Volume"]):
-    pass
+    hidden_path = "series__study__hidden_at"
+
+
+class DeletionQuerySet(SiteQuerySet["Deletion"]):
+    def waiting(self) -> Self:
+        return self.filter(undone_at__isnull=True, done_at__isnull=True)
+
+    def due(self, moment: datetime) -> Self:
+        """Studies whose grace period is over."""
+        return self.waiting().filter(due_at__lte=moment)
 
 
 class PeerQuerySet(SiteQuerySet["Peer"]):

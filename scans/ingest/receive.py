@@ -142,9 +142,12 @@ def _note_growth(fresh: Sequence[Instance]) -> None:
 
 
 def _count(fresh: Sequence[Instance]) -> None:
-    """Series count their instances; in one order, against deadlocks."""
-    counts: dict[Series, int] = {}
+    """Series count their instances and bytes; in one order, against deadlocks."""
+    per_series: dict[Series, list[int]] = {}
     for instance in fresh:
-        counts[instance.series] = counts.get(instance.series, 0) + 1
-    for series in sorted(counts, key=lambda one: one.pk):
-        Series.objects.filter(pk=series.pk).update(instance_count=F("instance_count") + counts[series])
+        per_series.setdefault(instance.series, []).append(instance.size)
+    for series in sorted(per_series, key=lambda one: one.pk):
+        sizes = per_series[series]
+        Series.objects.filter(pk=series.pk).update(
+            instance_count=F("instance_count") + len(sizes), size_bytes=F("size_bytes") + sum(sizes)
+        )

@@ -1,15 +1,18 @@
 """The tables of the scans room."""
 
 from scans.models.arrivals import Quarantined, Upload, UploadedFile
+from scans.models.keeping import Deletion, StorageQuota
 from scans.models.peers import Delivery, Peer, UnknownCaller
 from scans.models.studies import Instance, Series, Study, Volume
 
 __all__ = [
+    "Deletion",
     "Delivery",
     "Instance",
     "Peer",
     "Quarantined",
     "Series",
+    "StorageQuota",
     "Study",
     "UnknownCaller",
     "Upload",

@@ -18,6 +18,13 @@ class Quarantined(Row):
         OTHER_BYTES = "other_bytes", "same instance with other content"
         OTHER_PATIENT = "other_patient", "same study with another patient"
         OTHER_STUDY = "other_study", "same series in another study"
+        OTHER_NAME = "other_name", "same patient number with another name or birth date"
+
+    class Decision(models.TextChoices):
+        KEEP_OLD = "keep_old", "the stored object stays, the newcomer is kept aside"
+        TAKE_NEW = "take_new", "the newcomer takes its place, the stored object is kept aside"
+        KEEP_BOTH = "keep_both", "both are stored, the newcomer under new UIDs"
+        REJECT = "reject", "the newcomer is thrown away"
 
     site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="quarantined")
     study = models.ForeignKey(Study, null=True, on_delete=models.CASCADE, related_name="quarantined")
@@ -26,6 +33,11 @@ class Quarantined(Row):
     size = models.PositiveBigIntegerField()
     reason = models.CharField(max_length=16, choices=Reason)
     resolved_at = models.DateTimeField(null=True, blank=True)
+    decision = models.CharField(max_length=16, choices=Decision, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    kept_as = models.CharField("SOP instance UID of the copy", max_length=64, blank=True)
 
     objects = QuarantineQuerySet.as_manager()
 

@@ -50,6 +50,7 @@ class Study(Row):
     patient_age = models.PositiveSmallIntegerField(null=True, blank=True)
     last_instance_at = models.DateTimeField(auto_now_add=True)
     completed_at = models.DateTimeField(null=True, blank=True)
+    hidden_at = models.DateTimeField("marked for deletion", null=True, blank=True)
 
     status = models.CharField(max_length=16, choices=Status, default=Status.RECEIVED)
     reason = models.CharField(max_length=500, blank=True)
@@ -80,7 +81,11 @@ class Study(Row):
             models.Index(fields=["study_instance_uid"]),
             models.Index(F("site"), F("review"), F("priority").desc(), F("id").desc(), name="worklist_order"),
             models.Index(F("site"), F("started_at").desc(), name="worklist_date"),
-            models.Index(fields=["site", "status", "review"], name="worklist_status"),
+            models.Index(
+                fields=["site", "status", "review"],
+                name="worklist_status",
+                condition=Q(hidden_at__isnull=True),  # so that the counts need the index alone
+            ),
             models.Index(fields=["patient", "-started_at"], name="patient_studies"),
             models.Index(
                 fields=["last_instance_at"], name="study_not_complete", condition=Q(completed_at__isnull=True)
@@ -103,6 +108,7 @@ class Series(Row):
     slice_thickness_mm = models.FloatField(null=True, blank=True)
     convolution_kernel = models.CharField(max_length=64, blank=True)
     instance_count = models.PositiveIntegerField(default=0)
+    size_bytes = models.PositiveBigIntegerField(default=0)
     checks = models.JSONField(default=list, blank=True)
     refusal = models.CharField("why it is not read", max_length=500, blank=True)
 

@@ -36,7 +36,8 @@ config.settings.reading_validation_mode = config.IGNORE
 class PixelElement:
     """Where the pixels lie in the body: bytes `offset` to `end`, of which `length` are pixels.
 
-    `fragments` are offset and length of each piece of encapsulated pixels, None of native ones.
+    `fragments` are offset and length of each piece of encapsulated pixels, None of native ones; `vr` is
+    None in implicit VR.
     """
 
     tag: int
@@ -44,6 +45,7 @@ class PixelElement:
     end: int
     length: int
     fragments: tuple[tuple[int, int], ...] | None
+    vr: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,14 +135,14 @@ def _inflated(stream: BinaryIO, size: int) -> tuple[BinaryIO, int]:
 
 
 def _up_to_pixels(body: BinaryIO, size: int, syntax: UID) -> tuple[Dataset, PixelElement | None]:
-    found: list[tuple[int, int, int]] = []
+    found: list[tuple[int, int, int, str | None]] = []
     start = body.tell()
     watch = _length_watch(body, size, lambda tag: tag in PIXEL_TAGS)
 
     def stop(tag: BaseTag, vr: str | None, length: int) -> bool:
         stops = watch(tag, vr, length)
         if stops:
-            found.append((int(tag), body.tell(), length))
+            found.append((int(tag), body.tell(), length, vr))
         return stops
 
     body.seek(start)
@@ -171,14 +173,16 @@ def _drop_unread(dataset: Dataset) -> None:
             del dataset[tag]
 
 
-def _pixel_element(body: BinaryIO, size: int, tag: int, offset: int, length: int) -> PixelElement:
+def _pixel_element(
+    body: BinaryIO, size: int, tag: int, offset: int, length: int, vr: str | None
+) -> PixelElement:
     if length != UNDEFINED:
         if offset + length > size:
             raise truncated()
-        return PixelElement(tag, offset, offset + length, length, None)
+        return PixelElement(tag, offset, offset + length, length, None, vr)
     body.seek(offset)
     fragments = tuple(_fragments(body, size))
-    return PixelElement(tag, offset, body.tell(), sum(length for _, length in fragments), fragments)
+    return PixelElement(tag, offset, body.tell(), sum(length for _, length in fragments), fragments, vr)
 
 
 def _fragments(body: BinaryIO, size: int) -> list[tuple[int, int]]:

@@ -14,7 +14,8 @@ from pydicom import dcmread
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEG2000Lossless
 
-from scans.dicom.pixels import claimed_matrix, decode
+from scans.dicom.jpeg import claimed_matrix
+from scans.dicom.pixels import decode
 from scans.dicom.refusal import Refused
 from tests.dicom_files import ct_image
 
@@ -87,8 +88,8 @@ def test_colour_is_refused() -> None:
     ("stream", "matrix"),
     [
         (b"\xff\x4f\xff\x51" + struct.pack(">HH6L", 41, 0, 640, 480, 0, 0, 640, 480), (480, 640)),
-        (b"\xff\xd8\xff\xc3\x00\x0b\x0c" + struct.pack(">HH", 480, 640), (480, 640)),
-        (b"\xff\xd8\xff\xe0\x00\x04ab\xff\xf7\x00\x0b\x0c" + struct.pack(">HH", 480, 640), (480, 640)),
+        (b"\xff\xd8\xff\xc3\x00\x0b\x0c" + struct.pack(">HHB", 480, 640, 1), (480, 640)),
+        (b"\xff\xd8\xff\xe0\x00\x04ab\xff\xf7\x00\x0b\x0c" + struct.pack(">HHB", 480, 640, 1), (480, 640)),
         (b"\xff\xd8\xff\xda\x00\x04ab", None),
         (b"RLE or anything else", None),
         (b"", None),

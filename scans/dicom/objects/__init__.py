@@ -1,0 +1,1 @@
+"""DICOM objects that the portal writes: segmentations, structured reports, documents, pictures (pure)."""

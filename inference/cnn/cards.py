@@ -14,6 +14,7 @@ SECTIONS = ("data", "figures", "intended use", "where it fails")
 HEADLINES = {
     "candidates": (("cpm", "mean sensitivity"),),
     "reduction": (("auc", "AUC"), ("sensitivity_at_fpr_1pct", "sensitivity at 1 % false positives")),
+    "seeker": (("cpm", "mean sensitivity"),),
     "patches": (("auc", "AUC"), ("sensitivity_at_fpr_1pct", "sensitivity at 1 % false positives")),
     "outline": (("dice_mean", "mean Dice"), ("diameter_mae_mm", "error of the diameter, mm")),
     "malignancy": (("auc", "AUC"), ("auc_diameter", "AUC of the diameter alone")),

@@ -22,11 +22,20 @@ from inference.cnn.preprocessing import (
 )
 from inference.cnn.slices import architecture as single
 
-BATCHES = {"candidates": 1, "reduction": 16, "outline": 32, "malignancy": 16, "slices": 32, "patches": 64}
+BATCHES = {
+    "candidates": 1,
+    "reduction": 16,
+    "seeker": 8,
+    "outline": 32,
+    "malignancy": 16,
+    "slices": 32,
+    "patches": 64,
+}
 
 BUILDERS: dict[str, Callable[[], keras.Model]] = {
     "candidates": architectures.candidates,
     "reduction": lambda: architectures.reduction(REDUCTION_PATCH),
+    "seeker": lambda: planar.outline(None, OUTLINE_CHANNELS),
     "outline": lambda: planar.outline(OUTLINE_WINDOW, OUTLINE_CHANNELS),
     "malignancy": lambda: planar.malignancy(
         (MALIGNANCY_WINDOW, MALIGNANCY_WINDOW, MALIGNANCY_CHANNELS), FEATURES, MEMBERS, OUTPUTS

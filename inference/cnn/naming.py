@@ -5,6 +5,7 @@ from __future__ import annotations
 NETWORK_OF_TASK = {
     "detection": "candidates",
     "reduction": "reduction",
+    "seeking": "seeker",
     "segmentation": "outline",
     "malignancy": "malignancy",
     "slices": "slices",
@@ -14,6 +15,7 @@ ALIASES = {
     "detector": "detection",
     "reducer": "reduction",
     "segmenter": "segmentation",
+    "seeker": "seeking",
     "candidates": "detection",
     "outline": "segmentation",
 }

@@ -17,7 +17,7 @@ from inference.cnn.engine import Precision, precision
 from inference.cnn.vetting import WeightsRefusedError, sha256_of, vet
 
 WEIGHTS = Path(__file__).parent / "weights"
-TASKS = ("candidates", "reduction", "outline", "malignancy")
+TASKS = ("candidates", "reduction", "seeker", "outline", "malignancy")
 
 FloatArray = NDArray[np.float32]
 

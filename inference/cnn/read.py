@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.cnn.candidates import Limits, find_candidates
+from inference.cnn.candidates import Candidate, Limits, find_candidates
 from inference.cnn.doubt import scan_doubt
 from inference.cnn.familiarity import unfamiliar
 from inference.cnn.finding import Scan, describe
@@ -21,6 +21,7 @@ from inference.cnn.outlines import Outlined, outline_all
 from inference.cnn.reading import FoundNodule, VolumeReading
 from inference.cnn.reduction import Judged, judge
 from inference.cnn.scan_probability import noisy_or
+from inference.cnn.seeking import is_thin, seek
 from scans.dicom.geometry import Geometry
 from scans.dicom.lungs import find_lungs
 from scans.dicom.orientation import Standard, standard
@@ -61,6 +62,29 @@ def _with_maps(
     return tuple(replace(nodule, sensitivity=one) for nodule, one in zip(nodules, maps, strict=True))
 
 
+def _candidates(
+    placed: Standard, space: LungSpace, loaded: LoadedNetworks, tell: Callable[[float], None]
+) -> list[Candidate]:
+    """Where to look closer; a thin stack is searched later, in one go."""
+    spacing = placed.geometry.spacing_mm
+    if is_thin(placed.hu.shape[0], spacing):
+        return []
+    limits = Limits(**loaded["candidates"].manifest["limits"])
+    return find_candidates(placed.hu, spacing, space.both, loaded["candidates"], limits, tell)
+
+
+def _judged(
+    placed: Standard, space: LungSpace, found: list[Candidate], loaded: LoadedNetworks
+) -> tuple[list[Judged], float]:
+    """The candidates with their probabilities, most probable first, and from where on they are shown."""
+    spacing = placed.geometry.spacing_mm
+    if is_thin(placed.hu.shape[0], spacing):
+        seeker = loaded["seeker"]
+        return seek(placed.hu, spacing, space.both, seeker), float(seeker.manifest["threshold"])
+    second = loaded["reduction"]
+    return judge(placed.hu, spacing, found, second), float(second.manifest["threshold"])
+
+
 def read_volume(
     hu: NDArray[np.int16],
     geometry: Geometry,
@@ -86,16 +110,13 @@ def read_volume(
         tell("lungs", 0.0)
         lungs = find_lungs(hu, geometry)
     with watch.stage("candidates"):
-        limits = Limits(**loaded["candidates"].manifest["limits"])
         space = LungSpace.of(lungs, placed)
-        found = find_candidates(
-            placed.hu, spacing, space.both, loaded["candidates"], limits, lambda p: tell("candidates", p)
-        )
+        found = _candidates(placed, space, loaded, lambda p: tell("candidates", p))
     watch.seconds[f"candidates_in_{loaded['candidates'].precision}"] = watch.seconds["candidates"]
     with watch.stage("reduction"):
         tell(f"reduction of {len(found)} candidates", 0.0)
-        judged = judge(placed.hu, spacing, found, loaded["reduction"])
-        kept = selected(judged, told["threshold"], told["most_findings"])
+        judged, threshold = _judged(placed, space, found, loaded)
+        kept = selected(judged, threshold, told["most_findings"])
     with watch.stage("outline"):
         tell("outline", 0.0)
         outlined = outline_all(placed.hu, spacing, kept, loaded["outline"])
@@ -104,7 +125,7 @@ def read_volume(
         ratings = rate(placed.hu, spacing, outlined, loaded["malignancy"])
     with watch.stage("measures"):
         tell("measures", 0.0)
-        scan = Scan(placed, geometry, space, told["threshold"])
+        scan = Scan(placed, geometry, space, threshold)
         nodules = tuple(describe(o, r, scan) for o, r in zip(outlined, ratings, strict=True))
         if sensitivity:
             nodules = _with_maps(nodules, outlined, loaded, placed)

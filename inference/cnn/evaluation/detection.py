@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,9 @@ from inference.cnn.evaluation.neighbours import Neighbourhood
 from inference.cnn.evaluation.nodules import Case
 from inference.cnn.evaluation.segmentation import SEED, Told
 from inference.cnn.evaluation.stacks import Stack, windowed
+from inference.cnn.networks import Network
 from inference.cnn.reduction import Judged, judge
+from inference.cnn.seeking import seek
 
 SHIFT_PX = 12
 MOST_MARKS = 10
@@ -37,6 +39,7 @@ class Searched:
     stack: Stack
     candidates: tuple[Candidate, ...]
     judged: tuple[Judged, ...]
+    sought: tuple[Judged, ...] = ()
 
 
 def marks_of(stack: Stack, networks: Chosen) -> tuple[list[Candidate], list[Judged]]:
@@ -55,6 +58,19 @@ def marks_of(stack: Stack, networks: Chosen) -> tuple[list[Candidate], list[Judg
     return inside, judge(stack.hu, stack.spacing_mm, inside, networks["reduction"])
 
 
+def sought_in(stack: Stack, seeker: Network) -> tuple[Judged, ...]:
+    """What the network for thin stacks marks in the field itself, without any continuation."""
+    field = stack.hu[stack.field]
+    found = seek(field, stack.spacing_mm, np.ones(field.shape, bool), seeker)
+    first = [f.start * s for f, s in zip(stack.field, stack.spacing_mm, strict=True)]
+    return tuple(_moved(one, first) for one in found[:MOST_MARKS])
+
+
+def _moved(one: Judged, by_mm: Sequence[float]) -> Judged:
+    z, y, x = (p + d for p, d in zip(one.candidate.zyx_mm, by_mm, strict=True))
+    return Judged(dataclasses.replace(one.candidate, zyx_mm=(z, y, x)), one.p_nodule)
+
+
 def search_all(cases: Sequence[Case], networks: Chosen, tell: Told) -> list[Searched]:
     """Every crop as a window moved at random by up to SHIFT_PX rows and columns."""
     rng, searched = np.random.default_rng(SEED), []
@@ -62,7 +78,8 @@ def search_all(cases: Sequence[Case], networks: Chosen, tell: Told) -> list[Sear
         dy, dx = (int(v) for v in rng.integers(-SHIFT_PX, SHIFT_PX + 1, 2))
         stack = windowed(case, (dy, dx))
         candidates, judged = marks_of(stack, networks)
-        searched.append(Searched(case, stack, tuple(candidates), tuple(judged)))
+        sought = sought_in(stack, networks["seeker"])
+        searched.append(Searched(case, stack, tuple(candidates), tuple(judged), sought))
         tell(done / len(cases))
     return searched
 
@@ -110,6 +127,10 @@ def after_second_look(one: Searched) -> list[tuple[NDArray[np.float64], float]]:
     return [(one.stack.voxel(j.candidate.zyx_mm), j.p_nodule) for j in one.judged]
 
 
+def thin_stack(one: Searched) -> list[tuple[NDArray[np.float64], float]]:
+    return [(one.stack.voxel(j.candidate.zyx_mm), j.p_nodule) for j in one.sought]
+
+
 def candidates_only(one: Searched) -> list[tuple[NDArray[np.float64], float]]:
     return [(one.stack.voxel(c.zyx_mm), c.score) for c in one.candidates]
 
@@ -145,11 +166,11 @@ def at_threshold(marks: Marks, threshold: float) -> dict[str, float]:
     }
 
 
-def detection_block(marks: Marks, first: Marks, threshold: float) -> dict[str, Any]:
-    """Figures after the second look, and those of the candidates alone."""
+def detection_block(marks: Marks, others: Mapping[str, Marks], threshold: float) -> dict[str, Any]:
+    """Figures of what reads such a stack, and under their names those of other networks."""
     return {
         **froc_figures(marks),
         "field_litres": float(marks.field.sum()) * FIELD_ML / 1000,
         "at_shipped_threshold": at_threshold(marks, threshold),
-        "candidates_only": froc_figures(first),
+        **{name: froc_figures(one) for name, one in others.items()},
     }

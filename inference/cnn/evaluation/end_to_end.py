@@ -17,13 +17,13 @@ from inference.cnn.reduction import Judged
 
 def _best(one: Searched, threshold: float) -> Judged | None:
     """The most probable mark on the nodule that is shown at the shipped threshold."""
-    shown = (j for j in one.judged if j.p_nodule >= threshold)
+    shown = (j for j in one.sought if j.p_nodule >= threshold)
     return next((j for j in shown if hits(one.case, one.stack.voxel(j.candidate.zyx_mm))), None)
 
 
 def _drawn(one: Searched, networks: Chosen) -> Drawn:
     """The outline from that mark; an empty one where the nodule was missed."""
-    stack, mark = one.stack, _best(one, float(networks["reduction"].manifest["threshold"]))
+    stack, mark = one.stack, _best(one, float(networks["seeker"].manifest["threshold"]))
     found = outline_all(stack.hu, stack.spacing_mm, [mark], networks["outline"]) if mark else []
     if not found:
         return Drawn(one.case, np.zeros(stack.crop, bool), None, stack)

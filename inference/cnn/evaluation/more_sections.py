@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from inference.cnn.evaluation import page, pictures, plots
-from inference.cnn.evaluation.detection import Searched, after_second_look, eligible, hits
+from inference.cnn.evaluation.detection import Searched, eligible, hits, thin_stack
 from inference.cnn.evaluation.froc import RATES, Marks, curve
 from inference.cnn.evaluation.neighbours import Neighbourhood
 from inference.cnn.evaluation.page import KeyRow, Section
@@ -59,7 +59,7 @@ def _alarms(searched: Sequence[Searched], known: Neighbourhood) -> list[tuple[fl
     found = [
         (score, one, voxel)
         for one in searched
-        for voxel, score in after_second_look(one)
+        for voxel, score in thin_stack(one)
         if not hits(one.case, voxel) and not known.marked(one.case, voxel)
     ]
     return sorted(found, key=lambda a: -a[0])
@@ -67,7 +67,7 @@ def _alarms(searched: Sequence[Searched], known: Neighbourhood) -> list[tuple[fl
 
 def _missed(searched: Sequence[Searched], threshold: float) -> list[Searched]:
     def best(one: Searched) -> float:
-        return max((s for voxel, s in after_second_look(one) if hits(one.case, voxel)), default=0.0)
+        return max((s for voxel, s in thin_stack(one) if hits(one.case, voxel)), default=0.0)
 
     return sorted((s for s in searched if eligible(s.case) and best(s) < threshold), key=best)
 

@@ -106,22 +106,26 @@ def on_crops(request: Request) -> Evaluation:
     points = [p for split in splits_of(folder, request.split) for p in points_of(folder, split)]
     known = Neighbourhood(found, points)
     searched = detection.search_all(found, networks, lambda p: request.tell("windows", p))
+    thin = detection.marks_that_count(searched, known, detection.thin_stack)
     second = detection.marks_that_count(searched, known, detection.after_second_look)
     first = detection.marks_that_count(searched, known, detection.candidates_only)
-    sets = {"after the second look": second, "candidates alone": first}
-    threshold = float(networks["reduction"].manifest["threshold"])
+    sets = {"thin stacks": thin, "whole scans: second look": second, "whole scans: candidates": first}
+    threshold = float(networks["seeker"].manifest["threshold"])
+    others = {"networks_of_whole_scans": second, "candidates_only": first}
     block = {
-        **detection.detection_block(second, first, threshold),
-        "protocol": "Windows of 64 x 64 px moved by up to 12 px, reflected beyond the crop; at most "
-        f"{detection.MOST_MARKS} candidates a window. Nodules of at least three readers, 3 mm and more; "
-        "marks on any reader's outline or point mark are no false positives. Rates per 5 litres of image.",
+        **detection.detection_block(thin, others, threshold),
+        "protocol": "Windows of 64 x 64 px moved by up to 12 px, read as so thin a stack is in service: by "
+        "the network for thin stacks, on the image alone, mirrored in z. The networks of whole scans beside "
+        f"it, the window continued by reflection. At most {detection.MOST_MARKS} marks a window. Nodules of "
+        "at least three readers, 3 mm and more; marks on any reader's outline or point mark are no false "
+        "positives. Rates per 5 litres of image.",
     }
     lead = (
         "How many nodules are marked at how many false alarms. Crops hold a nodule each: these rates are not "
         "those of whole scans."
     )
     shown = more_sections.detection_sections(searched, known, sets, block)
-    return Evaluation(block, lead, shown, networks.hashes("candidates", "reduction"))
+    return Evaluation(block, lead, shown, networks.hashes("seeker", "candidates", "reduction"))
 
 
 def on_patches(request: Request) -> Evaluation:

@@ -34,6 +34,13 @@ CONSTANTS: dict[str, dict[str, Any]] = {
         "threshold": 0.13,
         "most_findings": 20,
     },
+    "seeker": {
+        "trained_on": [LIDC],
+        "step_mm": "the scan's own pixels and slices",
+        "window": [shown.OUTLINE_SLICES, shown.OUTLINE_WINDOW, shown.OUTLINE_WINDOW],
+        "windows_hu": [[-1000, 400], [-200, 300]],
+        "threshold": 0.3,
+    },
     "outline": {
         "trained_on": [LIDC],
         "step_mm": "the scan's own pixels and slices",

@@ -13,7 +13,7 @@ import numpy as np
 from inference.cnn import architectures
 from inference.cnn.preprocessing import CANDIDATES_STEP_MM, REDUCTION_PATCH, REDUCTION_STEP_MM
 from inference.cnn.slices import training as single
-from inference.cnn.training import detector, patches, planar_tasks
+from inference.cnn.training import detector, patches, planar_tasks, seeking
 from inference.cnn.training.augment import chances_of
 from inference.cnn.training.bank import Implant, implants, restored, stored
 from inference.cnn.training.config import Config
@@ -103,6 +103,7 @@ def _optimizer(config: Config) -> keras.optimizers.Optimizer:
 TASKS: dict[str, Callable[[Path, Config, Fold | None], Prepared]] = {
     "candidates": candidates,
     "reduction": reduction,
+    "seeker": seeking.seeker,
     "outline": planar_tasks.outline,
     "malignancy": planar_tasks.malignancy,
     "patches": planar_tasks.patches,

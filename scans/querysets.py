@@ -11,7 +11,18 @@ from core.querysets import SiteQuerySet
 from patients.models import Patient
 
 if TYPE_CHECKING:
-    from scans.models import Deletion, Delivery, Instance, Peer, Quarantined, Series, Study, Upload, Volume
+    from scans.models import (
+        Deletion,
+        Delivery,
+        Instance,
+        Peer,
+        Quarantined,
+        Series,
+        SeriesDocument,
+        Study,
+        Upload,
+        Volume,
+    )
 
 
 class StudyQuerySet(SiteQuerySet["Study"]):
@@ -43,6 +54,10 @@ class StudyQuerySet(SiteQuerySet["Study"]):
 
 class SeriesQuerySet(SiteQuerySet["Series"]):
     hidden_path = "study__hidden_at"
+
+
+class SeriesDocumentQuerySet(SiteQuerySet["SeriesDocument"]):
+    hidden_path = "series__study__hidden_at"
 
 
 class InstanceQuerySet(SiteQuerySet["Instance"]):

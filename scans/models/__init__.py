@@ -1,6 +1,7 @@
 """The tables of the scans room."""
 
 from scans.models.arrivals import Quarantined, Upload, UploadedFile
+from scans.models.documents import SeriesDocument
 from scans.models.keeping import Deletion, StorageQuota
 from scans.models.peers import Delivery, Peer, UnknownCaller
 from scans.models.studies import Instance, Series, Study, Volume
@@ -12,6 +13,7 @@ __all__ = [
     "Peer",
     "Quarantined",
     "Series",
+    "SeriesDocument",
     "StorageQuota",
     "Study",
     "UnknownCaller",

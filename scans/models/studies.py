@@ -79,6 +79,7 @@ class Study(Row):
         ]
         indexes = [
             models.Index(fields=["study_instance_uid"]),
+            models.Index(fields=["accession_number"], name="study_accession"),
             models.Index(F("site"), F("review"), F("priority").desc(), F("id").desc(), name="worklist_order"),
             models.Index(F("site"), F("started_at").desc(), name="worklist_date"),
             models.Index(

@@ -129,6 +129,26 @@ class StorageAddress:
 
 
 @dataclass(frozen=True)
+class DicomNode:
+    """Who we are among DICOM nodes, and the files for TLS (PEM; empty: no TLS)."""
+
+    ae_title: str = "LUNGPORTAL"
+    tls_certificate: str = ""
+    tls_key: str = ""
+    tls_authority: str = ""
+
+    @classmethod
+    def parse(cls, given: Mapping[str, str]) -> DicomNode:
+        title = given.get("LUNGPORTAL_DICOM_AE_TITLE", "LUNGPORTAL").strip()
+        if not 1 <= len(title) <= 16 or not title.isascii() or "\\" in title:
+            raise ImproperlyConfigured(
+                "LUNGPORTAL_DICOM_AE_TITLE has 1 to 16 ASCII characters without backslash."
+            )
+        files = (given.get(f"LUNGPORTAL_DICOM_TLS_{part}", "") for part in ("CERT", "KEY", "CA"))
+        return cls(title, *files)
+
+
+@dataclass(frozen=True)
 class Environment:
     """Everything that differs between two installations."""
 
@@ -136,6 +156,7 @@ class Environment:
     database: DatabaseAddress
     redis: RedisAddress
     storage: StorageAddress
+    dicom: DicomNode
     secret_key: str = field(repr=False)
     allowed_hosts: list[str]
     csrf_origins: list[str]
@@ -154,6 +175,7 @@ class Environment:
             database=DatabaseAddress.parse(_needed(given, "DATABASE_URL")),
             redis=RedisAddress.parse(_needed(given, "REDIS_URL")),
             storage=StorageAddress.parse(given.get("STORAGE_URL") or (data / "storage").as_uri()),
+            dicom=DicomNode.parse(given),
             secret_key=_needed(given, "LUNGPORTAL_SECRET_KEY"),
             allowed_hosts=_list(given.get("LUNGPORTAL_ALLOWED_HOSTS", "")),
             csrf_origins=_list(given.get("LUNGPORTAL_CSRF_ORIGINS", "")),

@@ -1,0 +1,170 @@
+"""C-STORE: what one peer sends over one association, each object acknowledged when it is durable."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from dataclasses import dataclass
+from itertools import chain
+
+from django.db import DatabaseError, close_old_connections, transaction
+from pydicom import Dataset
+
+from core.problems import UserError
+from scans.dicom.acceptance import SOP_CLASS
+from scans.dimse.guarded import DataSet
+from scans.ingest.arrivals import Arrival, Refusal, arrive
+from scans.ingest.receive import Outcome, Receipt, receive
+from scans.models import Peer, Upload, UploadedFile
+from scans.storage import spool
+
+logger = logging.getLogger(__name__)
+
+SUCCESS = 0x0000
+PROCESSING_FAILURE = 0x0110
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+OUT_OF_RESOURCES = 0xA700
+DOES_NOT_MATCH = 0xA900
+CANNOT_UNDERSTAND = 0xC000
+IN_QUARANTINE = 0xC111
+"""PS3.4 table B.2-1 knows no status for an object kept apart. 0x0111 (duplicate SOP instance) belongs to
+N-CREATE; this one of the range "cannot understand" recalls it and tells the sender that it is not filed."""
+COMMENT_LENGTH = 64  # PS3.7 C.4.1: Error Comment (0000,0902) is an LO
+
+IMPLEMENTATION_UID = b"2.25.141906471620236163937118366083412353821"
+IMPLEMENTATION_NAME = b"LUNGPORTAL"
+RECORD_EVERY = 500
+
+
+@dataclass(frozen=True)
+class Command:
+    """What the command set of a C-STORE request says of its data set."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+
+    def file_head(self) -> bytes:
+        """Preamble and file meta information (PS3.10 section 7.1).
+
+        It names neither the sender nor the time, so that the same object from two senders is the same file.
+        """
+        elements = b"".join(
+            (
+                struct.pack("<HH2sHI", 2, 1, b"OB", 0, 2) + b"\0\1",
+                _ui(0x0002, self.sop_class_uid.encode()),
+                _ui(0x0003, self.sop_instance_uid.encode()),
+                _ui(0x0010, self.transfer_syntax_uid.encode()),
+                _ui(0x0012, IMPLEMENTATION_UID),
+                _short(0x0013, b"SH", IMPLEMENTATION_NAME, b" "),
+            )
+        )
+        return b"\0" * 128 + b"DICM" + struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(elements)) + elements
+
+
+def _ui(element: int, value: bytes) -> bytes:
+    return _short(element, b"UI", value, b"\0")
+
+
+def _short(element: int, vr: bytes, value: bytes, padding: bytes) -> bytes:
+    value += padding * (len(value) % 2)
+    return struct.pack("<HH2sH", 2, element, vr, len(value)) + value
+
+
+def answer(status: int, comment: str = "") -> Dataset:
+    """The status of a response, with a comment for the people at the sender."""
+    response = Dataset()
+    response.Status = status
+    if comment:
+        response.ErrorComment = comment[:COMMENT_LENGTH]
+    return response
+
+
+class Reception:
+    """The objects of one association; `finish` records what became of them."""
+
+    def __init__(self, peer: Peer) -> None:
+        self.peer = peer
+        self.counts = dict.fromkeys(Outcome, 0)
+        self._upload: Upload | None = None
+        self._files: list[UploadedFile] = []
+
+    def store(self, command: Command, data: DataSet) -> Dataset:
+        """Keep one object; the status says success only when its bytes and its row are on disk."""
+        close_old_connections()
+        if data.too_long:
+            return answer(OUT_OF_RESOURCES, "The object is too large. Send it as single images.")
+        if data.no_room:
+            return answer(OUT_OF_RESOURCES, "The disk is full. Tell the administrator; send again.")
+        try:
+            receipt = self._receive(command, data)
+        except UserError as error:
+            full = error.status in (413, 507)
+            return answer(OUT_OF_RESOURCES if full else PROCESSING_FAILURE, error.sentence)
+        except OSError:
+            logger.exception("an object could not be written")
+            return answer(OUT_OF_RESOURCES, "The object could not be written. Send it again later.")
+        except DatabaseError:
+            logger.exception("an object could not be filed")
+            return answer(PROCESSING_FAILURE, "The database does not answer. Send it again later.")
+        self._note(receipt)
+        return _answer_of(receipt)
+
+    def _receive(self, command: Command, data: DataSet) -> Receipt:
+        with spool(chain([command.file_head()], data.chunks())) as spooled:
+            arrival = _as_announced(command, arrive(spooled))
+        (receipt,) = receive(self.peer.site, [arrival])
+        return receipt
+
+    def _note(self, receipt: Receipt) -> None:
+        self.counts[receipt.outcome] += 1
+        self._files.append(
+            UploadedFile(
+                position=sum(self.counts.values()) - 1,
+                outcome=receipt.outcome,
+                code=receipt.code,
+                sentence=receipt.sentence,
+                instance_id=receipt.instance.pk if receipt.instance else None,
+            )
+        )
+        if len(self._files) >= RECORD_EVERY:
+            self.finish()
+
+    @transaction.atomic
+    def finish(self) -> None:
+        """Write the outcomes so far to the record of uploads."""
+        if not self._files:
+            return
+        if self._upload is None:
+            self._upload = Upload(site=self.peer.site, peer=self.peer, road=Upload.Road.DIMSE)
+        self._upload.stored = self.counts[Outcome.STORED]
+        self._upload.duplicates = self.counts[Outcome.DUPLICATE]
+        self._upload.refused = self.counts[Outcome.REFUSED] + self.counts[Outcome.QUARANTINED]
+        self._upload.save()
+        for file in self._files:
+            file.upload = self._upload
+        UploadedFile.objects.bulk_create(self._files)
+        self._files = []
+
+
+def _as_announced(command: Command, arrival: Arrival | Refusal) -> Arrival | Refusal:
+    if isinstance(arrival, Refusal):
+        return arrival
+    header = arrival.header
+    if (header.sop_class_uid, header.sop_instance_uid) == (command.sop_class_uid, command.sop_instance_uid):
+        return arrival
+    return Refusal("NOT_AS_ANNOUNCED", "The object is not the one that its request names. Send it again.")
+
+
+def _answer_of(receipt: Receipt) -> Dataset:
+    if receipt.outcome in (Outcome.STORED, Outcome.DUPLICATE):
+        return answer(SUCCESS)
+    if receipt.outcome == Outcome.QUARANTINED:
+        return answer(IN_QUARANTINE, "Kept in quarantine: an administrator must decide.")
+    status = {
+        "NOT_AS_ANNOUNCED": DOES_NOT_MATCH,
+        SOP_CLASS: SOP_CLASS_NOT_SUPPORTED,
+        "NOT_IMAGE": SOP_CLASS_NOT_SUPPORTED,
+        "TOO_LARGE": OUT_OF_RESOURCES,
+    }
+    return answer(status.get(receipt.code, CANNOT_UNDERSTAND), f"{receipt.code}: {receipt.sentence}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -16,7 +19,24 @@ from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
+from core.problems import UserError
+
 CHUNK = 1 << 20
+WRITERS = 8
+"""Files that one process makes durable at a time: the disk answers many waiting syncs with one write."""
+
+OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class StorageFull(UserError):
+    """There is no room for what is sent; nothing of it was kept."""
+
+    status = 507
+
+
+def is_full(error: OSError) -> bool:
+    """Whether a write failed because the disk, or the quota of the account on it, is used up."""
+    return error.errno in OUT_OF_SPACE
 
 
 class ContentStorage(FileSystemStorage):
@@ -28,6 +48,7 @@ class ContentStorage(FileSystemStorage):
     def _save(self, name: str, content: File) -> str:  # type: ignore[type-arg]
         target = Path(self.path(name))
         if target.exists():
+            _sync_folder(target.parent)  # another sender may have put it there a moment ago
             return name
         made = [folder for folder in target.parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -66,6 +87,7 @@ class Spooled:
     file: BinaryIO
     sha256: str
     size: int
+    handed_over: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -73,15 +95,31 @@ class Spooled:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.file.close()
+        if not self.handed_over:
+            self.file.close()
+
+    def keep_soon(self, folder: str) -> Future[str]:
+        """Store the bytes for good beside the caller's work; durable once the future has a result."""
+        self.handed_over = True
+        return _writers().submit(self._keep_and_close, folder)
+
+    def _keep_and_close(self, folder: str) -> str:
+        with self.file:
+            return self.keep(folder)
 
     def keep(self, folder: str) -> str:
         """Store the bytes for good under their hash; returns the name in the storage."""
         name = content_name(folder, self.sha256)
-        if not default_storage.exists(name):
+        if isinstance(default_storage, ContentStorage) or not default_storage.exists(name):
             self.file.seek(0)
             default_storage.save(name, File(self.file))
         return name
+
+
+@cache
+def _writers() -> ThreadPoolExecutor:
+    """Made at the first use, so that a forked web process has threads of its own."""
+    return ThreadPoolExecutor(WRITERS, thread_name_prefix="storage")
 
 
 def spool(chunks: Iterable[bytes], limit: int | None = None) -> Spooled:
@@ -95,13 +133,16 @@ def spool(chunks: Iterable[bytes], limit: int | None = None) -> Spooled:
         max_size=4 * CHUNK, dir=settings.FILE_UPLOAD_TEMP_DIR or None
     )
     digest, size = hashlib.sha256(), 0
-    for chunk in chunks:
-        size += len(chunk)
-        if limit is not None and size > limit:
-            file.close()
-            raise TooLarge
-        digest.update(chunk)
-        file.write(chunk)
+    try:
+        for chunk in chunks:
+            size += len(chunk)
+            if limit is not None and size > limit:
+                raise TooLarge
+            digest.update(chunk)
+            file.write(chunk)
+    except BaseException:
+        file.close()
+        raise
     file.seek(0)
     return Spooled(file, digest.hexdigest(), size)  # type: ignore[arg-type]
 

@@ -3,41 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
 from accounts.models import Site
-from core.problems import UserError
 from scans import limits
 from scans.ingest.archives import ArchiveRefused, is_zip, members
-from scans.ingest.arrivals import Arrival, Refusal, arrive
+from scans.ingest.arrivals import INSTANCES, Arrival, Refusal, identify
 from scans.ingest.receive import Outcome, Receipt, receive
-from scans.models import Upload, UploadedFile
-from scans.storage import Spooled, TooLarge, free_bytes, spool
+from scans.ingest.room import NO_SPACE, OVER_QUOTA, room_at
+from scans.models import Instance, Upload, UploadedFile
+from scans.storage import Spooled, TooLarge, is_full, spool
 
 if TYPE_CHECKING:
     from accounts.models import Person
 
 Check = Callable[[Arrival], Arrival | Refusal]
 COMMIT_EVERY = 100
+MOST_UNDER_WAY_BYTES = 8 << 20
+"""What one batch has in memory on its way to the disk."""
 
 
-class StorageFull(UserError):
-    status = 507
+@dataclass(frozen=True)
+class Taken:
+    """A file that was taken, and the write that makes its bytes durable."""
+
+    arrival: Arrival | Refusal
+    write: Future[str] | None = None
+
+    def settled(self) -> Arrival | Refusal:
+        """What arrived, once it is durable; refused where the disk was full."""
+        if self.write is None:
+            return self.arrival
+        try:
+            self.write.result()
+        except OSError as error:
+            if not is_full(error):
+                raise
+            return NO_SPACE
+        return self.arrival
 
 
 class Batch:
     """Takes files one by one; `finish` files the rest, records the outcomes and returns the receipts.
 
-    Every hundred files are filed and committed on the way, so that memory stays flat.
+    Bytes go to the disk while the next file arrives. Every hundred files are filed and committed on the way,
+    so that memory stays flat.
+
+    Raises
+    ------
+    StorageFull : there is no room for the announced number of bytes; nothing was taken.
     """
 
-    def __init__(self, site: Site, person: Person, road: Upload.Road) -> None:
-        _require_space()
+    def __init__(self, site: Site, person: Person, road: Upload.Road, announced_bytes: int = 0) -> None:
+        self.room = room_at(site, announced_bytes)
         self.site, self.person, self.road = site, person, road
         self.receipts: list[Receipt] = []
-        self._waiting: list[Arrival | Refusal] = []
+        self._waiting: list[Taken] = []
+        self._under_way: list[tuple[Future[str], int]] = []
 
     def take(self, chunks: Iterable[bytes], check: Check | None = None) -> None:
         """Take one file."""
@@ -46,7 +72,11 @@ class Batch:
                 self._take_spooled(spooled, check)
         except TooLarge:
             limit = limits.LARGEST_INSTANCE_BYTES >> 20
-            self._add(Refusal("TOO_LARGE", f"The file is larger than {limit} MB. Send it as single images."))
+            self.refuse(
+                Refusal("TOO_LARGE", f"The file is larger than {limit} MB. Send it as single images.")
+            )
+        except OSError as error:
+            self._refuse_for_space(error)
 
     def take_file_or_zip(self, chunks: Iterable[bytes]) -> int:
         """Take a file, or each member of a zip; returns how many outcomes that makes."""
@@ -59,7 +89,9 @@ class Batch:
                     self._take_spooled(spooled, None)
         except TooLarge:
             limit = limits.LARGEST_UPLOAD_BYTES >> 20
-            self._add(Refusal("TOO_LARGE", f"The file is larger than {limit} MB. Send it in parts."))
+            self.refuse(Refusal("TOO_LARGE", f"The file is larger than {limit} MB. Send it in parts."))
+        except OSError as error:
+            self._refuse_for_space(error)
         return self._count - before
 
     def finish(self) -> list[Receipt]:
@@ -75,24 +107,53 @@ class Batch:
         try:
             for member in members(spooled.file):
                 if isinstance(member, Refusal):
-                    self._add(member)
+                    self.refuse(member)
                 else:
                     self.take(member)
         except ArchiveRefused as refused:
-            self._add(Refusal(refused.code, refused.sentence))
+            self.refuse(Refusal(refused.code, refused.sentence))
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Note a file that is not taken."""
+        self._add(Taken(refusal))
+
+    def _refuse_for_space(self, error: OSError) -> None:
+        if not is_full(error):
+            raise error
+        self.refuse(NO_SPACE)
 
     def _take_spooled(self, spooled: Spooled, check: Check | None) -> None:
-        arrival = arrive(spooled)
-        self._add(check(arrival) if check and isinstance(arrival, Arrival) else arrival)
+        arrival = identify(spooled)
+        if check and isinstance(arrival, Arrival):
+            arrival = check(arrival)
+        if isinstance(arrival, Arrival) and not self._has_room(arrival):
+            arrival = OVER_QUOTA
+        self._add(Taken(arrival, self._write(spooled) if isinstance(arrival, Arrival) else None))
 
-    def _add(self, arrival: Arrival | Refusal) -> None:
-        self._waiting.append(arrival)
+    def _has_room(self, arrival: Arrival) -> bool:
+        """What is stored already takes no room."""
+        if self.room.has(arrival.size):
+            self.room.take(arrival.size)
+            return True
+        uid = arrival.header.sop_instance_uid
+        return Instance.objects.filter(site=self.site, sop_instance_uid=uid, sha256=arrival.sha256).exists()
+
+    def _write(self, spooled: Spooled) -> Future[str]:
+        write = spooled.keep_soon(INSTANCES)
+        self._under_way.append((write, spooled.size))
+        while sum(size for _, size in self._under_way) > MOST_UNDER_WAY_BYTES:
+            self._under_way.pop(0)[0].exception()
+        return write
+
+    def _add(self, taken: Taken) -> None:
+        self._waiting.append(taken)
         if len(self._waiting) >= COMMIT_EVERY:
             self._file()
 
     def _file(self) -> None:
-        self.receipts += receive(self.site, self._waiting)
-        self._waiting = []
+        if self._waiting:
+            self.receipts += receive(self.site, [taken.settled() for taken in self._waiting])
+        self._waiting, self._under_way = [], []
 
     @transaction.atomic
     def _record(self) -> None:
@@ -118,14 +179,6 @@ class Batch:
                 sentence=receipt.sentence[:300],
                 instance=receipt.instance,
             )
-
-
-def _require_space() -> None:
-    free = free_bytes()
-    if free is not None and free < limits.LEAST_FREE_BYTES:
-        raise StorageFull(
-            "storage_full", "The storage is full: nothing was taken. Tell the administrator, then send again."
-        )
 
 
 def receive_batch(person: Person, site: Site, files: Iterable[Any], road: Upload.Road) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from email.message import Message
+from email.parser import BytesHeaderParser
 from typing import Protocol
 
 from django.http import HttpRequest
@@ -38,6 +40,10 @@ class UnsupportedBody(UserError):
     status = 415
 
 
+class BodyTooLarge(UserError):
+    status = 413
+
+
 class Readable(Protocol):
     """A body that is still arriving, such as a Django request."""
 
@@ -57,8 +63,16 @@ def body_of(request: HttpRequest) -> Readable:
     return request
 
 
-def parts(stream: Readable, boundary: bytes) -> Iterator[Iterator[bytes]]:
-    """The content of each part as chunks; memory holds one chunk, whatever the size of the body.
+@dataclass(frozen=True)
+class Part:
+    """One part: its media type ("" if it names none) and its content as chunks."""
+
+    media_type: str
+    chunks: Iterator[bytes]
+
+
+def parts(stream: Readable, boundary: bytes) -> Iterator[Part]:
+    """Each part, its content as chunks; memory holds one chunk, whatever the size of the body.
 
     What a caller leaves of a part is skipped when the next one is asked for.
 
@@ -70,10 +84,15 @@ def parts(stream: Readable, boundary: bytes) -> Iterator[Iterator[bytes]]:
     body = _Body(stream)
     _skip(body.until(delimiter))
     while not body.starts_with(b"--"):
-        body.require(b"\r\n\r\n", within=LONGEST_HEADERS)
+        headers = body.line_block(within=LONGEST_HEADERS)
         content = body.until(delimiter)
-        yield content
+        yield Part(_media_type(headers), content)
         _skip(content)
+
+
+def _media_type(headers: bytes) -> str:
+    message = BytesHeaderParser().parsebytes(headers.lstrip(b" \t\r\n"))
+    return message.get_content_type() if "Content-Type" in message else ""
 
 
 class _Body:
@@ -100,13 +119,15 @@ class _Body:
             self._fill()
         return self._held.startswith(text)
 
-    def require(self, mark: bytes, within: int) -> None:
-        """Read past a mark that must come soon."""
+    def line_block(self, within: int) -> bytes:
+        """The header lines up to the empty line, which must come soon."""
+        mark = b"\r\n\r\n"
         while (at := self._held.find(mark)) < 0:
             if len(self._held) > within:
                 raise UserError("bad_multipart", "A part has no end of its headers: check the body.")
             self._fill()
-        self._held = self._held[at + len(mark) :]
+        lines, self._held = self._held[:at], self._held[at + len(mark) :]
+        return lines
 
     def _fill(self) -> None:
         fresh = self._stream.read(CHUNK)

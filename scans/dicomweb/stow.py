@@ -15,16 +15,14 @@ from rest_framework.views import APIView
 
 from accounts.permissions import person_of
 from accounts.uploading import site_for_images
-from scans.dicomweb.multipart import body_of, boundary_of, parts
+from scans import limits
+from scans.dicomweb.multipart import BodyTooLarge, Part, UnsupportedBody, body_of, boundary_of, parts
 from scans.ingest.arrivals import Arrival, Refusal
+from scans.ingest.reasons import NOT_OF_THIS_STUDY, TOO_LARGE, failure_reason
 from scans.ingest.receive import Outcome, Receipt
+from scans.ingest.room import FULL
 from scans.models import Upload
 from scans.uploads import Batch
-
-CANNOT_UNDERSTAND = 0xC000
-DUPLICATE_OF_OTHER_BYTES = 0x0111
-DATA_SET_DOES_NOT_MATCH = 0xA900
-NOT_OF_THIS_STUDY = "NOT_THIS_STUDY"
 
 
 class UntouchedParser(BaseParser):
@@ -51,11 +49,40 @@ class StoreInstances(APIView):
         person = person_of(request)
         site = site_for_images(person, request.query_params.get("site", ""))
         boundary = boundary_of(request.META.get("CONTENT_TYPE", ""))
-        batch = Batch(site, person, Upload.Road.STOW)
-        for body in parts(body_of(request._request), boundary):
-            batch.take(body, check=_belongs_to(study_instance_uid))
+        batch = Batch(site, person, Upload.Road.STOW, announced_bytes=_announced(request))
+        for part in parts(body_of(request._request), boundary):
+            _take(batch, part, study_instance_uid)
         receipts = batch.finish()
         return Response(_answer(receipts, request), status=_status(receipts))
+
+
+def _announced(request: Request) -> int:
+    """The length that the sender announces, 0 if none.
+
+    Raises
+    ------
+    UnsupportedBody : the body is packed as a whole.
+    BodyTooLarge : more is announced than is taken in one request.
+    """
+    packed = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if packed not in ("", "identity"):
+        sentence = "A packed body (Content-Encoding) is not taken. Send the instances as they are."
+        raise UnsupportedBody("content_encoding", sentence)
+    stated = request.META.get("CONTENT_LENGTH") or ""
+    length = int(stated) if stated.isdecimal() else 0
+    if length > limits.LARGEST_UPLOAD_BYTES:
+        limit = limits.LARGEST_UPLOAD_BYTES >> 30
+        raise BodyTooLarge(
+            "too_large", f"The request is larger than {limit} GB. Send it in several requests."
+        )
+    return length
+
+
+def _take(batch: Batch, part: Part, study_instance_uid: str) -> None:
+    if part.media_type in ("", "application/dicom"):
+        batch.take(part.chunks, check=_belongs_to(study_instance_uid))
+    else:
+        batch.refuse(Refusal("PART_TYPE", "The part is not of the type application/dicom. Send it as such."))
 
 
 def _belongs_to(study_instance_uid: str) -> Any:
@@ -70,18 +97,28 @@ def _belongs_to(study_instance_uid: str) -> Any:
 
 
 def _status(receipts: Sequence[Receipt]) -> int:
-    """200 when all are stored, 202 when some are, 409 when none is (PS3.18 table 10.5.3-1)."""
-    stored = sum(r.outcome in (Outcome.STORED, Outcome.DUPLICATE) for r in receipts)
+    """200 when all are stored, 202 when some are, 409 when none is (PS3.18 table 10.5.3-1).
+
+    When none is because all were too large or found no room, 413 and 507 say so.
+    """
     if not receipts:
         return status.HTTP_400_BAD_REQUEST
-    if stored == len(receipts):
-        return status.HTTP_200_OK
-    return status.HTTP_202_ACCEPTED if stored else status.HTTP_409_CONFLICT
+    stored = sum(r.outcome in (Outcome.STORED, Outcome.DUPLICATE) for r in receipts)
+    if stored:
+        return status.HTTP_200_OK if stored == len(receipts) else status.HTTP_202_ACCEPTED
+    codes = {receipt.code for receipt in receipts}
+    if codes <= FULL:
+        return status.HTTP_507_INSUFFICIENT_STORAGE
+    return status.HTTP_413_REQUEST_ENTITY_TOO_LARGE if codes == {TOO_LARGE} else status.HTTP_409_CONFLICT
 
 
 def _answer(receipts: Sequence[Receipt], request: Request) -> dict[str, Any]:
     items = list(_items(receipts, request))
     answer: dict[str, Any] = {}
+    studies = {r.header.header.study_instance_uid for r in receipts if r.header is not None}
+    if len(studies) == 1:
+        url = request.build_absolute_uri(f"/dicomweb/studies/{studies.pop()}")
+        answer["00081190"] = {"vr": "UR", "Value": [url]}
     stored = [item for good, item in items if good]
     failed = [item for good, item in items if not good]
     if stored:
@@ -116,16 +153,9 @@ def _failed(receipt: Receipt) -> dict[str, Any]:
         sop = _sop(refusal.sop_class_uid, refusal.sop_instance_uid) if refusal else {}
     return {
         **sop,
-        "00081197": {"vr": "US", "Value": [_failure_reason(receipt)]},
+        "00081197": {"vr": "US", "Value": [failure_reason(receipt)]},
         "00000902": {"vr": "LO", "Value": [f"{receipt.code}: {receipt.sentence}"]},
     }
-
-
-def _failure_reason(receipt: Receipt) -> int:
-    """Failure reason (0008,1197), PS3.18 table 10.5.3-2 and PS3.4 annex GG."""
-    if receipt.outcome == Outcome.QUARANTINED:
-        return DUPLICATE_OF_OTHER_BYTES
-    return DATA_SET_DOES_NOT_MATCH if receipt.code == NOT_OF_THIS_STUDY else CANNOT_UNDERSTAND
 
 
 def _sop(sop_class_uid: str, sop_instance_uid: str) -> dict[str, Any]:

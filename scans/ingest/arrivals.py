@@ -13,7 +13,7 @@ INSTANCES = "instances"
 
 @dataclass(frozen=True)
 class Arrival:
-    """An image whose bytes are already durable under their hash."""
+    """An object that can be filed once its bytes are durable under their hash."""
 
     header: Header
     sha256: str
@@ -30,11 +30,18 @@ class Refusal:
     sop_instance_uid: str = ""
 
 
-def arrive(spooled: Spooled) -> Arrival | Refusal:
-    """Read the header of a spooled file and make its bytes durable."""
+def identify(spooled: Spooled) -> Arrival | Refusal:
+    """Read the header of a spooled file; its bytes are not durable yet."""
     try:
         header = read_header(spooled.file)
     except Refused as refused:
         return Refusal(refused.code, refused.sentence)
-    spooled.keep(INSTANCES)
     return Arrival(header, spooled.sha256, spooled.size)
+
+
+def arrive(spooled: Spooled) -> Arrival | Refusal:
+    """Read the header of a spooled file and make its bytes durable."""
+    arrival = identify(spooled)
+    if isinstance(arrival, Arrival):
+        spooled.keep(INSTANCES)
+    return arrival

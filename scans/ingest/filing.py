@@ -12,6 +12,8 @@ from scans.models import Quarantined, Series, Study
 if TYPE_CHECKING:
     from accounts.models import Site
 
+_Reason = Quarantined.Reason
+
 
 class Conflict(Exception):
     """The header contradicts what is stored."""
@@ -93,7 +95,7 @@ def _same_person(patient: Patient, header: Header, study: Study | None) -> None:
         (header.patient_birth_date, patient.birth_date),
     )
     if any(new and old and new != old for new, old in stated):
-        raise Conflict(Quarantined.Reason.OTHER_PATIENT, study)
+        raise Conflict(_Reason.OTHER_NAME if study is None else _Reason.OTHER_PATIENT, study)
 
 
 def _plain(name: str) -> str:

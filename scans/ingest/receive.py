@@ -6,22 +6,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.core.files.storage import default_storage
 from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
-from psycopg2.errors import DeadlockDetected
+from psycopg2.errors import DeadlockDetected, DiskFull
 
 from scans.dicom import sop_classes
-from scans.ingest.arrivals import Arrival, Refusal
+from scans.dicom.sameness import same_pixels
+from scans.ingest.arrivals import INSTANCES, Arrival, Refusal
 from scans.ingest.filing import Conflict, Drawer
+from scans.ingest.room import NO_SPACE
 from scans.models import Instance, Quarantined, Series, Study, UploadedFile
+from scans.storage import StorageFull, content_name
 
 if TYPE_CHECKING:
     from accounts.models import Site
 
 Outcome = UploadedFile.Outcome
+TO_BE_DELETED = "TO_BE_DELETED"
+UNDO_FIRST = "The study is marked for deletion. An administrator can undo it; then send again."
 Note = Callable[[Sequence[Instance]], None]
-ATTEMPTS = 3
+ATTEMPTS = 6
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,10 @@ def _until_filed(site: Site, arrivals: Sequence[Arrival | Refusal], note: Note) 
             with transaction.atomic():
                 return _file_all(site, arrivals, note)
         except (IntegrityError, OperationalError) as error:
-            deadlock = isinstance(error.__cause__, DeadlockDetected)
-            if attempt == ATTEMPTS or not (deadlock or isinstance(error, IntegrityError)):
+            if isinstance(error.__cause__, DiskFull):
+                raise StorageFull("storage_full", NO_SPACE.sentence) from error
+            collided = isinstance(error, IntegrityError) or isinstance(error.__cause__, DeadlockDetected)
+            if attempt == ATTEMPTS or not collided:
                 raise
     raise AssertionError("unreachable")
 
@@ -89,30 +97,68 @@ def _file_one(drawer: Drawer, known: dict[str, Instance], arrival: Arrival | Ref
         series = drawer.series_for(arrival.header)
     except Conflict as conflict:
         return _quarantine(drawer.site, arrival, conflict.reason, conflict.study)
-    known[uid] = _instance(series, arrival)
+    if series.study.hidden_at is not None:
+        return _to_be_deleted(series.study, arrival)
+    known[uid] = instance_of(series, arrival)
     return Receipt(Outcome.STORED, header=arrival, instance=known[uid], study=series.study)
+
+
+def _to_be_deleted(study: Study, arrival: Arrival) -> Receipt:
+    return Receipt(Outcome.REFUSED, TO_BE_DELETED, UNDO_FIRST, header=arrival, study=study)
 
 
 def _seen_before(site: Site, stored: Instance, arrival: Arrival) -> Receipt:
     study = stored.series.study
-    if stored.sha256 != arrival.sha256:
-        return _quarantine(site, arrival, Quarantined.Reason.OTHER_BYTES, study)
-    sentence = "This image is already stored."
-    return Receipt(Outcome.DUPLICATE, "DUPLICATE", sentence, header=arrival, instance=stored, study=study)
+    if study.hidden_at is not None:
+        return _to_be_deleted(study, arrival)
+    if stored.sha256 == arrival.sha256:
+        return _duplicate(arrival, stored, "DUPLICATE", "This object is already stored.")
+    if _same_pixels(stored.sha256, arrival.sha256):
+        sentence = "The same pixels are already stored in another lossless encoding: not kept again."
+        return _duplicate(arrival, stored, "SAME_PIXELS", sentence)
+    return _quarantine(site, arrival, Quarantined.Reason.OTHER_BYTES, study)
+
+
+def _duplicate(arrival: Arrival, stored: Instance, code: str, sentence: str) -> Receipt:
+    study = stored.series.study
+    return Receipt(Outcome.DUPLICATE, code, sentence, header=arrival, instance=stored, study=study)
+
+
+def _same_pixels(*hashes: str) -> bool:
+    old, new = (default_storage.open(content_name(INSTANCES, sha256), "rb") for sha256 in hashes)
+    with old, new:
+        return same_pixels(old, new)  # type: ignore[arg-type]
 
 
 def _quarantine(site: Site, arrival: Arrival, reason: Quarantined.Reason, study: Study | None) -> Receipt:
-    Quarantined.objects.get_or_create(
+    row, _ = Quarantined.objects.get_or_create(
         site=site,
         sop_instance_uid=arrival.header.sop_instance_uid,
         sha256=arrival.sha256,
         defaults={"size": arrival.size, "reason": reason, "study": study},
     )
+    if row.decision:
+        return _decided(row, arrival)
     sentence = f"Kept in quarantine: {reason.label}. An administrator must decide."
     return Receipt(Outcome.QUARANTINED, reason.upper(), sentence, header=arrival, study=study)
 
 
-def _instance(series: Series, arrival: Arrival) -> Instance:
+def _decided(row: Quarantined, arrival: Arrival) -> Receipt:
+    """An object that an administrator has already judged comes again."""
+    copies = Instance.objects.filter(site=row.site_id, sop_instance_uid=row.kept_as).select_related(
+        "series__study"
+    )
+    copy = copies.first() if row.kept_as else None
+    if copy is not None:
+        return _duplicate(
+            arrival, copy, "KEPT_APART", "This object is already stored, under a UID of its own."
+        )
+    sentence = f"An administrator has decided about this object: {row.get_decision_display()}."
+    return Receipt(Outcome.REFUSED, "DECIDED", sentence, header=arrival)
+
+
+def instance_of(series: Series, arrival: Arrival) -> Instance:
+    """The row of an object, not saved yet."""
     header = arrival.header
     return Instance(
         site_id=series.site_id,

@@ -29,7 +29,7 @@ def body_of(contents: list[bytes], preamble: bytes = b"") -> bytes:
 
 
 def read(stream: io.BytesIO) -> list[bytes]:
-    return [b"".join(part) for part in multipart.parts(stream, b"mark")]
+    return [b"".join(part.chunks) for part in multipart.parts(stream, b"mark")]
 
 
 @given(st.lists(st.binary(max_size=200).filter(lambda b: b"--mark" not in b), max_size=5))
@@ -48,7 +48,7 @@ def test_a_slow_line_changes_nothing(step: int) -> None:
 
 def test_a_preamble_and_an_unread_part_are_skipped() -> None:
     body = io.BytesIO(body_of([b"first", b"second"], preamble=b"to be ignored\r\n"))
-    seen = [next(part) for part in multipart.parts(body, b"mark")]
+    seen = [next(part.chunks) for part in multipart.parts(body, b"mark")]
 
     assert [chunk[:1] for chunk in seen] == [b"f", b"s"]
 

@@ -230,3 +230,58 @@ def test_new_folders_of_the_storage_are_durable_too(
     assert receipt.instance is not None
     folder = Path(default_storage.path(content_name("instances", receipt.instance.sha256))).parent
     assert {folder, folder.parent, folder.parent.parent, folder.parent.parent.parent} <= set(synced)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_clients_that_send_one_instance_at_once_make_one_row(site: Site, technician: Person) -> None:
+    file, outcomes, start = ct_image(), [], threading.Barrier(20)
+
+    def sender() -> None:
+        batch = Batch(site, technician, Upload.Road.STOW)
+        start.wait()
+        batch.take(iter([file]))
+        outcomes.extend(receipt.outcome for receipt in batch.finish())
+        connection.close()
+
+    threads = [threading.Thread(target=sender) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(outcomes) == ["duplicate"] * 19 + ["stored"]
+    assert Instance.objects.count() == Series.objects.get().instance_count == 1
+
+
+LOSSLESS = ["big-endian", "deflated", "rle", "jpeg-lossless-sv1", "jpegls-lossless", "j2k-lossless"]
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("encoding", LOSSLESS)
+def test_a_lossless_copy_of_the_same_pixels_is_said_to_be_just_that(
+    site: Site, technician: Person, shared: Path, encoding: str
+) -> None:
+    folder = shared / "data" / "dicom" / "variety" / "encodings"
+    send(site, technician, (folder / "ct-a-explicit-le.dcm").read_bytes())
+    (receipt,) = send(site, technician, (folder / f"ct-a-{encoding}.dcm").read_bytes())
+
+    assert (receipt.outcome, receipt.code) == ("duplicate", "SAME_PIXELS")
+    assert "another lossless encoding" in receipt.sentence
+    assert Instance.objects.count() == 1
+    assert not Quarantined.objects.exists()
+
+
+def test_one_patient_number_under_another_name_waits_in_quarantine(site: Site, technician: Person) -> None:
+    send(site, technician, ct_image())
+    other = ct_image(study="2.25.8", series="2.25.81", PatientName="ROE^Richard")
+    (receipt,) = send(site, technician, other)
+
+    assert (receipt.outcome, receipt.code) == ("quarantined", "OTHER_NAME")
+    assert Study.objects.count() == Patient.objects.count() == 1
+
+
+def test_series_know_their_bytes(site: Site, technician: Person) -> None:
+    files = ct_image(1), ct_image(2)
+    send(site, technician, *files)
+
+    assert Series.objects.get().size_bytes == sum(map(len, files))

@@ -92,15 +92,20 @@ def age_years(dataset: Dataset, born: dt.date | None, on: dt.date | None) -> int
 
 
 def from_groups(dataset: Dataset, sequence: str, keyword: str, frame: int = 0) -> Dataset:
-    """The data set that holds `keyword`: the top level, or a functional group of a multi-frame image.
-
-    The group of the frame first, then the shared one (PS3.3 C.7.6.16).
-    """
+    """The data set that holds `keyword`: the top level, or a functional group of a multi-frame image."""
     if keyword in dataset:
         return dataset
+    item = in_groups(dataset, sequence, frame)
+    return item if keyword in item else dataset
+
+
+def in_groups(dataset: Dataset, sequence: str, frame: int = 0) -> Dataset:
+    """The functional group macro of a frame, from its own groups or the shared ones (PS3.3 C.7.6.16).
+
+    An empty data set if there is none.
+    """
     per_frame = values(dataset, "PerFrameFunctionalGroupsSequence")[frame : frame + 1]
     for group in per_frame + values(dataset, "SharedFunctionalGroupsSequence")[:1]:
         for item in values(group, sequence)[:1]:
-            if keyword in item:
-                return cast(Dataset, item)
-    return dataset
+            return cast(Dataset, item)
+    return Dataset()

@@ -37,6 +37,7 @@ class Header:
     lossy : the pixels went through lossy compression at some time.
     window : centre and width pairs.
     dicom_json : DICOM JSON model (PS3.18 annex F) without bulk data.
+    frame : which frame of a multi-frame instance is described, from 0 (see `frames.frame_headers`).
     """
 
     sop_class_uid: str
@@ -93,6 +94,7 @@ class Header:
     window: tuple[tuple[float, float], ...]
     burned_in_annotation: bool
     dicom_json: Json
+    frame: int = 0
 
     @property
     def normal(self) -> Triple | None:
@@ -121,7 +123,7 @@ class Header:
 
     @classmethod
     def from_json(cls, stored: Json) -> Self:
-        known = {field.name: stored[field.name] for field in fields(cls)}
+        known = {field.name: stored[field.name] for field in fields(cls) if field.name in stored}
         for key in ("patient_birth_date", "study_date", "acquisition_date"):
             known[key] = dt.date.fromisoformat(known[key]) if known[key] else None
         known["study_time"] = dt.time.fromisoformat(known["study_time"]) if known["study_time"] else None
@@ -172,8 +174,8 @@ def _header(part10: Part10) -> Header:
         institution_name=a.text(dataset, "InstitutionName"),
         **_series(dataset),
         **_matrix(dataset),
-        **_placement(dataset),
-        **_intensity(part10),
+        **placement(dataset),
+        **intensity(dataset, part10.transfer_syntax_uid),
         dicom_json=dicom_json(dataset),
     )
 
@@ -223,29 +225,34 @@ def _matrix(dataset: Dataset) -> Json:
     }
 
 
-def _placement(dataset: Dataset) -> Json:
-    measures, plane = "PixelMeasuresSequence", "PlaneOrientationSequence"
-    spacing = a.numbers(a.from_groups(dataset, measures, "PixelSpacing"), "PixelSpacing")
+def placement(dataset: Dataset, frame: int = 0) -> Json:
+    """Where an image or one frame of it lies, as fields of `Header`."""
+    measures = a.from_groups(dataset, "PixelMeasuresSequence", "PixelSpacing", frame)
+    spacing = a.numbers(measures, "PixelSpacing")
     position = a.numbers(
-        a.from_groups(dataset, "PlanePositionSequence", "ImagePositionPatient"), "ImagePositionPatient"
+        a.from_groups(dataset, "PlanePositionSequence", "ImagePositionPatient", frame), "ImagePositionPatient"
     )
     orientation = a.numbers(
-        a.from_groups(dataset, plane, "ImageOrientationPatient"), "ImageOrientationPatient"
+        a.from_groups(dataset, "PlaneOrientationSequence", "ImageOrientationPatient", frame),
+        "ImageOrientationPatient",
     )
-    thickness = a.number(a.from_groups(dataset, measures, "SliceThickness"), "SliceThickness")
+    thickness = a.number(
+        a.from_groups(dataset, "PixelMeasuresSequence", "SliceThickness", frame), "SliceThickness"
+    )
     return {
         "pixel_spacing": spacing if len(spacing) == 2 and min(spacing) > 0 else None,
         "slice_thickness": abs(thickness) if thickness else None,
-        "spacing_between_slices": a.number(dataset, "SpacingBetweenSlices"),
+        "spacing_between_slices": a.number(dataset, "SpacingBetweenSlices")
+        or a.number(measures, "SpacingBetweenSlices"),
         "image_position": position if len(position) == 3 else None,
         "image_orientation": orientation if len(orientation) == 6 else None,
         "instance_number": a.integer(dataset, "InstanceNumber"),
     }
 
 
-def _intensity(part10: Part10) -> Json:
-    dataset, syntax = part10.dataset, part10.transfer_syntax_uid
-    scale = a.from_groups(dataset, "PixelValueTransformationSequence", "RescaleSlope")
+def intensity(dataset: Dataset, syntax: str, frame: int = 0) -> Json:
+    """What the values of an image or one frame of it mean, as fields of `Header`."""
+    scale = a.from_groups(dataset, "PixelValueTransformationSequence", "RescaleSlope", frame)
     said = a.text(dataset, "LossyImageCompression")
     pairs = zip(a.numbers(dataset, "WindowCenter"), a.numbers(dataset, "WindowWidth"), strict=False)
     return {

@@ -87,6 +87,7 @@ class Image:
         dataset.file_meta.TransferSyntaxUID = self.syntax
         dataset.add_new(PIXEL_DATA, self._pixels.vr or "OW", raw)
         dataset["PixelData"].is_undefined_length = self._pixels.fragments is not None
+        stored: NDArray[np.integer[Any]]
         stored, _ = self._decoder.as_array(dataset, index=index, raw=not as_rgb)
         return stored
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scans.dicom.geometry import Geometry
+from scans.dicom.decoding import Opener, planes
+from scans.dicom.geometry import Geometry, Triple
 from scans.dicom.headers import Header
-from scans.dicom.pixels import decode
 from scans.dicom.refusal import Refused
+from scans.dicom.straight import Lean, lean_of, straightened
 
 SAME_POSITION_MM = 0.01
-DECODERS = 4
 LARGEST_VOLUME = 1 << 30
-Opener = Callable[[], BinaryIO | bytes]
 Progress = Callable[[float], None]
 
 
@@ -29,12 +26,15 @@ class BuiltVolume:
 
     Attributes
     ----------
-    hu : int16 (z, y, x); slices ascend along the normal of the first slice; rows and columns as stored.
-    geometry : its placement in the patient; the slice axis is the true step between slices.
+    hu : int16 (z, y, x); slices ascend along the normal of the first slice; rows and columns as stored,
+        unless the stack was sheared.
+    geometry : its placement in the patient.
     digest : sha256 over shape, affine and voxels: equal volumes have equal digests, whatever the file order.
     positions_mm : place of each slice along the normal.
     duplicates : slices left out because another one with the same pixels lies at the same place.
     conflicts : slices left out although their pixels differ from the one kept at the same place.
+    unsheared_degrees : by how much the stack leaned before its slices were moved onto a straight grid; 0 if
+        the voxels are those of the images.
     """
 
     hu: NDArray[np.int16]
@@ -45,6 +45,7 @@ class BuiltVolume:
     positions_mm: tuple[float, ...]
     duplicates: int = 0
     conflicts: int = 0
+    unsheared_degrees: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ def build_volume(
 
     Parameters
     ----------
-    instances : header and a function that opens its file (or returns its bytes), in any order.
+    instances : header and a function that opens its file (or returns its bytes), in any order; for files of
+        many frames one header a frame (`frames.frame_headers`).
     progress : told the finished fraction, 0 to 1, from the calling thread.
 
     Raises
@@ -70,7 +72,11 @@ def build_volume(
     """
     slices = _sorted_slices(instances)
     hu, kept, duplicates, conflicts = _decoded(slices, progress)
-    geometry = _geometry([item.header for item in kept], [item.position for item in kept])
+    lean = _lean([item.header for item in kept])
+    geometry = _geometry([item.header for item in kept], [item.position for item in kept], lean)
+    if lean.matters:
+        hu, moved = straightened(hu, lean)
+        geometry = _moved(geometry, hu.shape, moved)
     return BuiltVolume(
         hu,
         geometry,
@@ -80,6 +86,7 @@ def build_volume(
         tuple(item.position for item in kept),
         duplicates,
         conflicts,
+        round(lean.degrees, 2) if lean.matters else 0.0,
     )
 
 
@@ -97,7 +104,7 @@ def _sorted_slices(instances: Iterable[tuple[Header, Opener]]) -> list[_Slice]:
     if not slices:
         raise Refused("E_FEW", "The series has no images.")
     _require_one_grid([item.header for item in slices])
-    return sorted(slices, key=lambda item: (item.position, item.header.sop_instance_uid))
+    return sorted(slices, key=lambda item: (item.position, item.header.sop_instance_uid, item.header.frame))
 
 
 def _slice(header: Header, opener: Opener) -> _Slice:
@@ -131,7 +138,10 @@ def _decoded(slices: list[_Slice], progress: Progress) -> tuple[NDArray[np.int16
     hu = np.empty((len(slices), rows, columns), np.int16)
     kept: list[_Slice] = []
     duplicates = conflicts = 0
-    for done, (item, plane) in enumerate(zip(slices, _planes(slices), strict=True), 1):
+    decoded = planes([(item.header, item.opener) for item in slices])
+    for done, (item, plane) in enumerate(zip(slices, decoded, strict=True), 1):
+        if plane.shape != (rows, columns):
+            raise Refused("PIXELS_DAMAGED", "A slice has another size than its header says.")
         twins = _slices_at(kept, item.position)
         if any(np.array_equal(hu[k], plane) for k in twins):
             duplicates += 1
@@ -152,40 +162,29 @@ def _slices_at(kept: Sequence[_Slice], position: float) -> range:
     return range(first, len(kept))
 
 
-def _planes(slices: list[_Slice]) -> Iterator[NDArray[np.int16]]:
-    """Decoded planes in order, a few ahead of the caller."""
-    with ThreadPoolExecutor(DECODERS) as pool:
-        ahead = [pool.submit(_plane, item) for item in slices[: 2 * DECODERS]]
-        for index in range(len(slices)):
-            following = index + 2 * DECODERS
-            plane = ahead.pop(0).result()
-            if following < len(slices):
-                ahead.append(pool.submit(_plane, slices[following]))
-            yield plane
+def _lean(headers: Sequence[Header]) -> Lean:
+    first = headers[0]
+    positions = [header.image_position for header in headers if header.image_position is not None]
+    if first.pixel_spacing is None or first.image_orientation is None or len(positions) < len(headers):
+        raise Refused("E_GEOM", "Position information missing.")
+    orientation = first.image_orientation
+    return lean_of(positions, orientation[:3], orientation[3:], first.pixel_spacing)
 
 
-def _plane(item: _Slice) -> NDArray[np.int16]:
-    source = item.opener()
-    try:
-        plane = decode(source)
-    finally:
-        if not isinstance(source, bytes):
-            source.close()
-    if plane.shape != (item.header.rows, item.header.columns):
-        raise Refused("PIXELS_DAMAGED", "A slice has another size than its header says.")
-    return plane
+def _geometry(headers: Sequence[Header], positions: Sequence[float], lean: Lean) -> Geometry:
+    """Placement from the first slice and the median increment along the normal.
 
-
-def _geometry(headers: Sequence[Header], positions: Sequence[float]) -> Geometry:
-    """Placement from the first slice, the median increment and the true step (tilted stacks are sheared)."""
+    A lean that is too small to move the slices for stays in the direction of the slice axis.
+    """
     first = headers[0]
     if first.pixel_spacing is None or first.image_orientation is None or first.image_position is None:
         raise Refused("E_GEOM", "Position information missing.")
     normal = np.asarray(first.normal)
     step, increment = normal, first.spacing_between_slices or first.slice_thickness or 1.0
     if len(headers) > 1:
-        whole = np.subtract(headers[-1].image_position or (0, 0, 0), first.image_position)
-        step = whole / np.linalg.norm(whole)
+        if not lean.matters:
+            whole = np.subtract(headers[-1].image_position or (0, 0, 0), first.image_position)
+            step = whole / np.linalg.norm(whole)
         increment = float(np.median(np.diff(positions))) / float(step @ normal)
     row_mm, column_mm = first.pixel_spacing
     orientation = first.image_orientation
@@ -198,3 +197,10 @@ def _geometry(headers: Sequence[Header], positions: Sequence[float]) -> Geometry
         )
     except ValueError as error:
         raise Refused("E_GEOM", "Position information makes no sense.") from error
+
+
+def _moved(geometry: Geometry, shape: tuple[int, ...], first_px: tuple[float, float]) -> Geometry:
+    """The placement of the straightened stack, whose first pixel lies `first_px` (row, column) further."""
+    x, y, z = (float(mm) for mm in geometry.to_mm((0, first_px[0], first_px[1])))
+    origin: Triple = (x, y, z)
+    return Geometry((shape[0], shape[1], shape[2]), geometry.spacing_mm, origin, geometry.direction)

@@ -54,6 +54,7 @@ def _header(volume: BuiltVolume, blocks: list[bytes]) -> dict[str, Any]:
         "positions_mm": volume.positions_mm,
         "duplicates": volume.duplicates,
         "conflicts": volume.conflicts,
+        "unsheared_degrees": volume.unsheared_degrees,
         "slices": [[offsets[k], len(block), zlib.crc32(block)] for k, block in enumerate(blocks)],
     }
 
@@ -139,6 +140,7 @@ class VolumeReader:
             tuple(stored["positions_mm"]),
             stored["duplicates"],
             stored["conflicts"],
+            stored.get("unsheared_degrees", 0.0),
         )
 
 

@@ -35,7 +35,7 @@ class Lungs(Protocol):
 
 def check_volume(volume: BuiltVolume, lungs: Lungs) -> tuple[Check, ...]:
     """All checks of one series that need its voxels or its lungs."""
-    return (*_copies(volume), *_lungs(lungs), *_intensity(volume.hu))
+    return (*_copies(volume), *_shear(volume), *_lungs(lungs), *_intensity(volume.hu))
 
 
 def _copies(volume: BuiltVolume) -> Iterator[Check]:
@@ -43,6 +43,12 @@ def _copies(volume: BuiltVolume) -> Iterator[Check]:
         yield check("E_MIXED", "Series mixes several reconstructions.", volume.conflicts, 0)
     if volume.duplicates:
         yield check("W_DUP", "Duplicate slices removed.", volume.duplicates, 0)
+
+
+def _shear(volume: BuiltVolume) -> Iterator[Check]:
+    if volume.unsheared_degrees:
+        sentence = "Slices of a tilted gantry were moved onto a straight grid; in-plane detail is softer."
+        yield check("W_SHEAR", sentence, volume.unsheared_degrees, 0.0)
 
 
 def _lungs(lungs: Lungs) -> Iterator[Check]:

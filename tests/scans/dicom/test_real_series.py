@@ -48,13 +48,15 @@ def test_the_tilted_head_is_refused_for_having_no_lungs(shared: Path) -> None:
     checks = checks_of(shared, "head-ge-tilt")
     assert [check.code for check in refuse(checks)] == ["E_BODYPART", "E_THICK", "E_MISSING", "E_FEW"]
     assert reason(checks).startswith("No lungs found in this series.")
-    assert {"W_TILT", "W_BODYPART"} <= {check.code for check in checks}
+    assert {"W_TILT", "W_SHEAR", "W_BODYPART"} <= {check.code for check in checks}
 
 
-def test_the_tilted_stack_is_sheared_and_not_boxed(shared: Path) -> None:
+def test_the_tilted_stack_is_straightened(shared: Path) -> None:
     _, volume = opened(shared, "head-ge-tilt")
-    assert volume.geometry.direction[2] == pytest.approx((0, 0, 1))
+    assert volume.unsheared_degrees == pytest.approx(18.5, abs=0.1)
     assert volume.geometry.direction[1] == pytest.approx((0, 0.9483, -0.3173), abs=1e-3)
+    assert volume.geometry.direction[2] == pytest.approx((0, 0.3173, 0.9483), abs=1e-3)
+    assert volume.hu.shape[1] > 512
 
 
 def test_marked_nodules_lie_where_the_readers_saw_them(shared: Path) -> None:

@@ -59,13 +59,29 @@ def test_slices_ascend_along_the_normal_when_it_points_to_the_feet() -> None:
     assert volume.geometry.to_mm((5, 0, 0)).tolist() == [10.0, 0.0, 0.0]
 
 
-def test_a_tilted_stack_keeps_its_true_step() -> None:
+def test_a_tilted_stack_is_moved_onto_a_straight_grid() -> None:
     tilt = np.radians(18.5)
     orientation = [1, 0, 0, 0, float(np.cos(tilt)), -float(np.sin(tilt))]
     volume = built(stack(step=(0, 0, 4.0), ImageOrientationPatient=orientation))
-    assert volume.geometry.direction[2] == pytest.approx((0, 0, 1))
-    assert volume.geometry.spacing_mm[0] == pytest.approx(4.0)
-    assert volume.geometry.to_mm((3, 0, 0)) == pytest.approx([10, 0, 12])
+    x, y, z = np.asarray(volume.geometry.direction)
+    assert (x @ z, y @ z) == pytest.approx((0, 0))
+    assert volume.geometry.spacing_mm[0] == pytest.approx(4.0 * np.cos(tilt))
+    assert volume.unsheared_degrees == 18.5
+    row = volume.geometry.to_index([10, 0, 12])[1]
+    assert volume.hu[3, :, 0][round(row) + 1] == -870
+    assert volume.hu[3, 0, 0] == -1024
+
+
+def test_a_lean_of_less_than_half_a_pixel_leaves_the_voxels_alone() -> None:
+    volume = built(stack(step=(0, 0.05, 2.5)))
+    assert volume.unsheared_degrees == 0
+    assert volume.hu.shape == (6, 32, 32)
+    assert volume.geometry.to_mm((5, 0, 0)) == pytest.approx([10, 0.25, 12.5])
+
+
+def test_slices_that_lie_far_beside_each_other_are_refused() -> None:
+    with pytest.raises(Refused, match="E_GEOM"):
+        built(stack(step=(40.0, 40.0, 2.5)))
 
 
 def test_a_lost_slice_leaves_the_increment_of_the_others() -> None:

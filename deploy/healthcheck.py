@@ -1,4 +1,4 @@
-"""Whether the process of this container does its work: `healthcheck.py web | worker QUEUE | beat`."""
+"""Whether the process of this container does its work: `healthcheck.py web | worker QUEUE | beat | dicom`."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def beat() -> bool:
     return bool(written) and time.time() - max(written) < BEAT_SILENCE_S
 
 
+def dicom() -> bool:
+    """The listener takes connections; it would reject an association of ours."""
+    with socket.create_connection(("127.0.0.1", 11112), timeout=5):
+        return True
+
+
 def main() -> int:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     match sys.argv[1:]:
@@ -43,6 +49,8 @@ def main() -> int:
             return not worker(queue)
         case ["beat"]:
             return not beat()
+        case ["dicom"]:
+            return not dicom()
     print(__doc__, file=sys.stderr)  # noqa: T201 - a command
     return 2
 

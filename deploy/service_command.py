@@ -11,7 +11,9 @@ from typing import Any
 import yaml
 
 COMPOSE = Path(__file__).resolve().parent.parent / "docker-compose.yml"
-EXPECTED = {"postgres", "redis", "migrate", "web", "ingest", "gpu-worker", "cpu-worker", "beat", "proxy"}
+EXPECTED = {
+    "postgres", "redis", "migrate", "web", "dicom", "ingest", "gpu-worker", "cpu-worker", "beat", "proxy",
+}  # fmt: skip
 KNOWN_KEYS = {
     "build", "cap_drop", "command", "depends_on", "deploy", "environment", "healthcheck", "image", "init",
     "networks", "ports", "profiles", "read_only", "restart", "security_opt", "shm_size", "stop_grace_period",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from celery import shared_task
 
 
@@ -20,3 +22,17 @@ def complete_study(*, study_id: str) -> None:
     study = Study.objects.filter(pk=study_id).first()
     if study is not None:
         complete(study)
+
+
+@shared_task(name="scans.tasks.deliver_results")
+def deliver_results(*, study_id: str, peer_id: str) -> int:
+    from scans.dimse.sending import deliver
+
+    return deliver(UUID(study_id), UUID(peer_id))
+
+
+@shared_task(name="scans.tasks.promise_due_results")
+def promise_due_results() -> int:
+    from scans.dimse.sending import promise_due
+
+    return promise_due()

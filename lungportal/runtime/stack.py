@@ -144,6 +144,12 @@ def _worker(queue: str, children: int, environment: Mapping[str, str]) -> Progra
     )
 
 
+def listener_program(address: Address, environment: Mapping[str, str]) -> Program:
+    """Receives images by C-STORE."""
+    command = manage("dicom_listener", "--host", address.host, "--port", str(address.port))
+    return Program("dicom", command, environment)
+
+
 def demo_program(address: Address, environment: Mapping[str, str]) -> Program:
     """Makes the synthetic studies and sends them through the front door, once."""
     return Program(

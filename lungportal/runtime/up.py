@@ -1,6 +1,6 @@
 """`bin/up`: the whole portal on one machine, with one command.
 
-bin/up [--port 8000] [--host H] [--data DIR] [--no-demo] [--detach] [--dicom-port 11112]
+bin/up [--port 8000] [--host H] [--data DIR] [--no-demo] [--detach] [--dicom-port 11112 | none]
 bin/up --stop | --status [--data DIR]
 """
 
@@ -34,6 +34,7 @@ from lungportal.runtime.stack import (
     Address,
     demo_program,
     has_command,
+    listener_program,
     manage,
     programs,
     remembered,
@@ -46,15 +47,17 @@ from lungportal.runtime.supervisor import StartFailed, Supervisor
 SERVICE_LIMIT_S = 60.0
 WEB_LIMIT_S = 120.0
 PREPARE_LIMIT_S = 600
+DICOM_PORT = 11112
 
 
 class Stack:
     """One start of the portal on one data folder."""
 
-    def __init__(self, places: Places, address: Address, demo: bool) -> None:
+    def __init__(self, places: Places, address: Address, demo: bool, dicom: Address | None) -> None:
         self.places = places
         self.address = address
         self.demo = demo
+        self.dicom = dicom
         self.environment = stack_environment(places, address, os.environ)
         self.supervisor = Supervisor(places.data, places.logs, self._note)
         self._state: dict[str, Any] = {
@@ -62,6 +65,7 @@ class Stack:
             "host": address.host,
             "port": address.port,
             "url": address.url,
+            "dicom_port": dicom.port if dicom else None,
             "started": time.time(),
             "ready": None,
             "environment": remembered(self.environment),
@@ -96,6 +100,8 @@ class Stack:
         with step("Web server and workers"):
             self.supervisor.start(programs(self.places, self.address, self.environment))
             self.supervisor.wait_ready(["web"], WEB_LIMIT_S)
+        if self.dicom:
+            self.supervisor.start([listener_program(self.dicom, self.environment)])
         if self._demo_wanted:
             self.supervisor.start([demo_program(self.address, self.environment)])
 
@@ -138,6 +144,10 @@ class Stack:
 
     def _announce(self) -> None:
         print(f"\nlungportal is ready: {self.address.url}")
+        if self.dicom:
+            print(
+                f"DICOM listener: {self.dicom.local}:{self.dicom.port}; peers are registered in the console."
+            )
         if self.places.demo_accounts.exists():
             print(f"\nDemo accounts (kept in {self.places.demo_accounts}):")
             for email, password in json.loads(self.places.demo_accounts.read_text()).items():
@@ -188,19 +198,39 @@ def _hold_and_run(places: Places, address: Address, options: argparse.Namespace)
         print(f"Port {address.port} on {address.host} cannot be used ({obstacle}). "
               "Choose another with --port.", file=sys.stderr)  # fmt: skip
         return 1
-    _say_what_is_special(places, address, options)
-    Stack(places, address, demo=not options.no_demo).run()
+    dicom = _dicom_address(address, options.dicom_port)
+    if isinstance(dicom, str):
+        print(dicom, file=sys.stderr)
+        return 1
+    _say_what_is_special(places, address)
+    Stack(places, address, demo=not options.no_demo, dicom=dicom).run()
     return 0
 
 
-def _say_what_is_special(places: Places, address: Address, options: argparse.Namespace) -> None:
+def _dicom_address(web: Address, port: int | None) -> Address | str | None:
+    """Where the DICOM listener goes; None for nowhere, or what stands in the way of a port asked for.
+
+    Without --dicom-port a second portal on the same machine starts all the same, without a listener.
+    """
+    if port == 0:
+        return None
+    address = Address(web.host, port or DICOM_PORT)
+    obstacle = address.refuse_if_taken()
+    if not obstacle:
+        return address
+    taken = f"Port {address.port} on {address.host} cannot be used for DICOM ({obstacle})."
+    if port:
+        return f"{taken} Choose another with --dicom-port, or none."
+    print(f"{taken} No listener is started; choose a port with --dicom-port.")
+    return None
+
+
+def _say_what_is_special(places: Places, address: Address) -> None:
     if places.database_home != places.data:
         print(f"The system user of Postgres cannot reach {places.data}; "
               f"the database lies in {places.database_home}.")  # fmt: skip
     if address.host not in ("127.0.0.1", "localhost", "::1"):
         print("Other machines can reach this address, without TLS: only on a network that you trust.")
-    if options.dicom_port is not None:
-        print(f"--dicom-port {options.dicom_port}: no DICOM listener is started in this version.")
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -210,11 +240,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("LUNGPORTAL_DATA") or ROOT / "var"))
     parser.add_argument("--no-demo", action="store_true", help="no demo accounts and studies")
     parser.add_argument("--detach", action="store_true", help="return once the portal answers")
-    parser.add_argument("--dicom-port", type=int, help="port of the DICOM listener")
+    parser.add_argument(
+        "--dicom-port",
+        type=_dicom_port,
+        help=f"port of the DICOM listener ({DICOM_PORT}); 0 or none: no listener",
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--stop", action="store_true", help="stop the portal on this data folder")
     what.add_argument("--status", action="store_true", help="say what runs on this data folder")
     return parser.parse_args(arguments)
+
+
+def _dicom_port(given: str) -> int:
+    return 0 if given == "none" else int(given)
 
 
 def _foreground_arguments(options: argparse.Namespace) -> list[str]:

@@ -222,6 +222,7 @@ def _every(seconds: float, task: str) -> dict[str, Any]:
 CELERY_BEAT_SCHEDULE = {
     "flush the outbox": _every(5.0, "core.tasks.flush_outbox"),
     "complete quiet series": _every(2.0, "scans.tasks.complete_quiet_series"),
+    "send results again": _every(30.0, "scans.tasks.promise_due_results"),
     "reap lost jobs": _every(10.0, "inference.tasks.reap_jobs"),
     "ask for single images again": _every(20.0, "inference.tasks.ask_images_again"),
     "forget single images": _every(600.0, "inference.tasks.forget_images"),
@@ -279,5 +280,6 @@ def logging_config(log_format: str) -> dict[str, Any]:
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "pydicom": {"level": "ERROR"},  # its warnings quote header values
+            "pynetdicom": {"level": "CRITICAL"},  # its errors quote what callers send; ours say what matters
         },
     }

@@ -15,7 +15,8 @@ from scans.dimse.callers import note_unknown, peer_calling
 from scans.dimse.contexts import supported
 from scans.dimse.guarded import Call, DataSet, GuardedServer
 from scans.dimse.limits import Limits
-from scans.dimse.storing import PROCESSING_FAILURE, SUCCESS, Command, Reception, answer
+from scans.dimse.storing import SUCCESS, Command, Reception, answer
+from scans.ingest.reasons import PROCESSING_FAILURE
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Listener:
         limits: Limits | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._quieten_pynetdicom()
+        _config.LOG_HANDLER_LEVEL = "none"  # no handlers of pynetdicom that describe each message for a log
         self.limits = limits or Limits()
         self._receptions: dict[Call, Reception] = {}
         self._server = self._entity(ae_title).make_server(
@@ -68,12 +69,6 @@ class Listener:
         for call in self._server.active_associations:
             with suppress(Exception):
                 call.abort()
-
-    @staticmethod
-    def _quieten_pynetdicom() -> None:
-        """Its log quotes what callers send: names of patients may stand there. Ours says what matters."""
-        _config.LOG_HANDLER_LEVEL = "none"
-        logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
 
     def _entity(self, ae_title: str) -> AE:
         entity = AE(ae_title)

@@ -11,29 +11,30 @@ from django.db import DatabaseError, close_old_connections, transaction
 from pydicom import Dataset
 
 from core.problems import UserError
-from scans.dicom.acceptance import SOP_CLASS
 from scans.dimse.guarded import DataSet
-from scans.ingest.arrivals import Arrival, Refusal, arrive
+from scans.ingest.arrivals import INSTANCES, Arrival, Refusal, identify
+from scans.ingest.reasons import (
+    DOES_NOT_MATCH,
+    OUT_OF_RESOURCES,
+    PROCESSING_FAILURE,
+    TOO_LARGE,
+    failure_reason,
+)
 from scans.ingest.receive import Outcome, Receipt, receive
+from scans.ingest.room import NO_SPACE, OVER_QUOTA, Room, room_at
 from scans.models import Peer, Upload, UploadedFile
-from scans.storage import spool
+from scans.storage import StorageFull, is_full, spool
 
 logger = logging.getLogger(__name__)
 
 SUCCESS = 0x0000
-PROCESSING_FAILURE = 0x0110
-SOP_CLASS_NOT_SUPPORTED = 0x0122
-OUT_OF_RESOURCES = 0xA700
-DOES_NOT_MATCH = 0xA900
-CANNOT_UNDERSTAND = 0xC000
-IN_QUARANTINE = 0xC111
-"""PS3.4 table B.2-1 knows no status for an object kept apart. 0x0111 (duplicate SOP instance) belongs to
-N-CREATE; this one of the range "cannot understand" recalls it and tells the sender that it is not filed."""
 COMMENT_LENGTH = 64  # PS3.7 C.4.1: Error Comment (0000,0902) is an LO
 
 IMPLEMENTATION_UID = b"2.25.141906471620236163937118366083412353821"
 IMPLEMENTATION_NAME = b"LUNGPORTAL"
 RECORD_EVERY = 500
+LOOK_AT_ROOM_EVERY = 100
+NOT_AS_ANNOUNCED = "NOT_AS_ANNOUNCED"
 
 
 @dataclass(frozen=True)
@@ -86,24 +87,19 @@ class Reception:
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
         self.counts = dict.fromkeys(Outcome, 0)
+        self._room: Room | None = None
         self._upload: Upload | None = None
         self._files: list[UploadedFile] = []
 
     def store(self, command: Command, data: DataSet) -> Dataset:
         """Keep one object; the status says success only when its bytes and its row are on disk."""
         close_old_connections()
-        if data.too_long:
-            return answer(OUT_OF_RESOURCES, "The object is too large. Send it as single images.")
-        if data.no_room:
-            return answer(OUT_OF_RESOURCES, "The disk is full. Tell the administrator; send again.")
         try:
             receipt = self._receive(command, data)
+        except StorageFull as error:
+            return answer(OUT_OF_RESOURCES, error.sentence)
         except UserError as error:
-            full = error.status in (413, 507)
-            return answer(OUT_OF_RESOURCES if full else PROCESSING_FAILURE, error.sentence)
-        except OSError:
-            logger.exception("an object could not be written")
-            return answer(OUT_OF_RESOURCES, "The object could not be written. Send it again later.")
+            return answer(PROCESSING_FAILURE, error.sentence)
         except DatabaseError:
             logger.exception("an object could not be filed")
             return answer(PROCESSING_FAILURE, "The database does not answer. Send it again later.")
@@ -111,10 +107,35 @@ class Reception:
         return _answer_of(receipt)
 
     def _receive(self, command: Command, data: DataSet) -> Receipt:
-        with spool(chain([command.file_head()], data.chunks())) as spooled:
-            arrival = _as_announced(command, arrive(spooled))
-        (receipt,) = receive(self.peer.site, [arrival])
+        (receipt,) = receive(self.peer.site, [self._arrived(command, data)])
         return receipt
+
+    def _arrived(self, command: Command, data: DataSet) -> Arrival | Refusal:
+        """What came, once its bytes are durable."""
+        room = self._room_now()
+        if data.too_long:
+            return Refusal(TOO_LARGE, "The object is too large. Send it as single images.")
+        if data.no_room:
+            return NO_SPACE
+        try:
+            with spool(chain([command.file_head()], data.chunks())) as spooled:
+                arrival = _as_announced(command, identify(spooled))
+                if isinstance(arrival, Arrival):
+                    if not room.has(arrival.size):
+                        return OVER_QUOTA
+                    room.take(arrival.size)
+                    spooled.keep(INSTANCES)
+                return arrival
+        except OSError as error:
+            if not is_full(error):
+                raise
+            return NO_SPACE
+
+    def _room_now(self) -> Room:
+        """The disk and the quota are looked at now and then: each look costs two queries."""
+        if self._room is None or sum(self.counts.values()) % LOOK_AT_ROOM_EVERY == 0:
+            self._room = room_at(self.peer.site)
+        return self._room
 
     def _note(self, receipt: Receipt) -> None:
         self.counts[receipt.outcome] += 1
@@ -153,18 +174,13 @@ def _as_announced(command: Command, arrival: Arrival | Refusal) -> Arrival | Ref
     header = arrival.header
     if (header.sop_class_uid, header.sop_instance_uid) == (command.sop_class_uid, command.sop_instance_uid):
         return arrival
-    return Refusal("NOT_AS_ANNOUNCED", "The object is not the one that its request names. Send it again.")
+    return Refusal(NOT_AS_ANNOUNCED, "The object is not the one that its request names. Send it again.")
 
 
 def _answer_of(receipt: Receipt) -> Dataset:
     if receipt.outcome in (Outcome.STORED, Outcome.DUPLICATE):
         return answer(SUCCESS)
     if receipt.outcome == Outcome.QUARANTINED:
-        return answer(IN_QUARANTINE, "Kept in quarantine: an administrator must decide.")
-    status = {
-        "NOT_AS_ANNOUNCED": DOES_NOT_MATCH,
-        SOP_CLASS: SOP_CLASS_NOT_SUPPORTED,
-        "NOT_IMAGE": SOP_CLASS_NOT_SUPPORTED,
-        "TOO_LARGE": OUT_OF_RESOURCES,
-    }
-    return answer(status.get(receipt.code, CANNOT_UNDERSTAND), f"{receipt.code}: {receipt.sentence}")
+        return answer(failure_reason(receipt), "Kept in quarantine: an administrator must decide.")
+    status = DOES_NOT_MATCH if receipt.code == NOT_AS_ANNOUNCED else failure_reason(receipt)
+    return answer(status, f"{receipt.code}: {receipt.sentence}")

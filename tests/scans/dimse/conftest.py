@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pydicom
 import pytest
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
     from accounts.models import Site
@@ -59,6 +68,51 @@ def listening(transactional_db: None) -> Iterator[Callable[..., Listener]]:
 @pytest.fixture
 def listener(listening: Callable[..., Listener]) -> Listener:
     return listening()
+
+
+@pytest.fixture
+def in_parallel() -> Callable[..., list[Any]]:
+    """Runs a function in threads, with the number of each, and returns what they return."""
+
+    def run(work: Callable[[int], Any], times: int) -> list[Any]:
+        with ThreadPoolExecutor(times) as pool:
+            return list(pool.map(work, range(times)))
+
+    return run
+
+
+def call(
+    listener: Listener,
+    title: str = SCANNER,
+    *,
+    classes: Sequence[str] = (CTImageStorage,),
+    syntaxes: Sequence[str] = (ExplicitVRLittleEndian, ImplicitVRLittleEndian),
+    **more: Any,
+) -> Association:
+    """An association with a listener, established or rejected."""
+    entity = AE(title)
+    entity.acse_timeout = entity.dimse_timeout = 20
+    entity.add_requested_context(Verification)
+    for sop_class in classes:
+        entity.add_requested_context(sop_class, list(syntaxes))
+    return entity.associate("127.0.0.1", listener.port, ae_title="LUNGPORTAL", **more)
+
+
+def send(association: Association, content: bytes) -> Any:
+    """Send one file by C-STORE; returns the status data set."""
+    return association.send_c_store(pydicom.dcmread(io.BytesIO(content)))
+
+
+def converse(association: Association, request: C_STORE) -> Any:
+    """Send a request that pynetdicom would not make, and wait for its answer."""
+    association._reactor_checkpoint.clear()
+    while not association._is_paused:
+        time.sleep(0.01)
+    context = next(c for c in association.accepted_contexts if c.abstract_syntax != Verification)
+    association.dimse.send_msg(request, context.context_id or 0)
+    _, answer = association.dimse.get_msg(block=True)
+    association._reactor_checkpoint.set()
+    return answer
 
 
 def dcmtk(name: str, *arguments: str | Path | int) -> subprocess.CompletedProcess[str]:

@@ -25,7 +25,7 @@ from inference.cnn.slices import architecture as single
 BATCHES = {
     "candidates": 1,
     "reduction": 16,
-    "seeker": 8,
+    "seeker": 32,
     "outline": 32,
     "malignancy": 16,
     "slices": 32,
@@ -35,7 +35,7 @@ BATCHES = {
 BUILDERS: dict[str, Callable[[], keras.Model]] = {
     "candidates": architectures.candidates,
     "reduction": lambda: architectures.reduction(REDUCTION_PATCH),
-    "seeker": lambda: planar.outline(None, OUTLINE_CHANNELS),
+    "seeker": lambda: planar.outline(OUTLINE_WINDOW, OUTLINE_CHANNELS),
     "outline": lambda: planar.outline(OUTLINE_WINDOW, OUTLINE_CHANNELS),
     "malignancy": lambda: planar.malignancy(
         (MALIGNANCY_WINDOW, MALIGNANCY_WINDOW, MALIGNANCY_CHANNELS), FEATURES, MEMBERS, OUTPUTS

@@ -27,11 +27,8 @@ def _up(x: Any, skip: Any, filters: int) -> Any:
     return residual(layers.Concatenate()([x, skip]), filters)
 
 
-def outline(window: int | None, channels: int, base: int = 16) -> keras.Model:
-    """Logit per pixel of the slab's middle slice: a residual U-Net with four halvings.
-
-    Without `window` it takes any size that is a multiple of 16.
-    """
+def outline(window: int, channels: int, base: int = 16) -> keras.Model:
+    """Logit per pixel of the slab's middle slice: a residual U-Net with four halvings."""
     image = layers.Input((window, window, channels))
     skips = [residual(conv(image, base), base)]
     for factor in (2, 4, 6, 8):

@@ -14,13 +14,13 @@ from scipy import ndimage
 
 from inference.cnn.candidates import Candidate
 from inference.cnn.networks import Network
-from inference.cnn.preprocessing import OUTLINE_SLICES, outline_input
+from inference.cnn.preprocessing import OUTLINE_SLICES, OUTLINE_WINDOW, outline_input
 from inference.cnn.reduction import Judged
 from scans.dicom.geometry import Triple
 
 # Whole lungs are two to three times as high; the networks in three dimensions see 40 mm around a place.
 THIN_MM = 60.0
-MULTIPLE = 16
+WINDOW, STRIDE_PX = OUTLINE_WINDOW, 40
 HALF = OUTLINE_SLICES // 2
 # Quarter turns, and the same mirrored: all of them for windows, two where the slices are large.
 TURNS, FEW_TURNS, SMALL_PX = tuple(range(8)), (0, 4), 160
@@ -29,6 +29,10 @@ LEAST, MOST = 0.02, 60
 BESIDE_LUNG_MM = 6.0
 
 FloatArray = NDArray[np.float32]
+
+_FROM_RIM = np.minimum(np.arange(WINDOW) + 1, np.arange(WINDOW)[::-1] + 1).astype(np.float32)
+# Weight of a pixel by its distance from the window's rim.
+RIM: FloatArray = np.minimum(_FROM_RIM[:, None], _FROM_RIM[None, :])
 
 
 def is_thin(slices: int, spacing_mm: Triple) -> bool:
@@ -60,14 +64,35 @@ def stack_input(hu: NDArray[np.generic], spacing_mm: Triple) -> FloatArray:
 def nodule_map(
     hu: NDArray[np.generic], spacing_mm: Triple, network: Network, turns: Sequence[int]
 ) -> FloatArray:
-    """Probability (z, y, x) that a pixel belongs to a nodule: logistic of the mean logit over `turns`."""
+    """Probability (z, y, x) that a pixel belongs to a nodule: logistic of the mean logit over `turns`.
+
+    Slices larger than the network's window are seen in windows that overlap; what lies at a window's rim
+    counts less.
+    """
     y, x = hu.shape[1:]
-    size = -(-max(y, x) // MULTIPLE) * MULTIPLE
-    room = np.pad(hu, ((0, 0), (0, size - y), (0, size - x)), "reflect" if size < 2 * min(y, x) else "edge")
-    given = stack_input(room, spacing_mm)
-    logits = [turned_back(network(turned(given, turn))[..., 0], turn) for turn in turns]
-    mean = np.mean(logits, axis=0)[:, :y, :x]
+    short = [(0, 0), (0, max(WINDOW - y, 0)), (0, max(WINDOW - x, 0))]
+    room = np.pad(hu, short, "reflect" if 2 * min(y, x) > WINDOW else "edge")
+    total, weight = np.zeros(room.shape, np.float32), np.zeros(room.shape[1:], np.float32)
+    for row in _starts(room.shape[1]):
+        for column in _starts(room.shape[2]):
+            part = (slice(row, row + WINDOW), slice(column, column + WINDOW))
+            total[:, *part] += RIM * _logits(room[:, *part], spacing_mm, network, turns)
+            weight[part] += RIM
+    mean = (total / weight)[:, :y, :x]
     return np.asarray(1 / (1 + np.exp(-mean)), np.float32)
+
+
+def _starts(length: int) -> list[int]:
+    """First pixels of the windows along one axis; the last one ends with the slice."""
+    return sorted({*range(0, length - WINDOW, STRIDE_PX), length - WINDOW})
+
+
+def _logits(
+    hu: NDArray[np.generic], spacing_mm: Triple, network: Network, turns: Sequence[int]
+) -> FloatArray:
+    given = stack_input(hu, spacing_mm)
+    seen = [turned_back(network(turned(given, turn))[..., 0], turn) for turn in turns]
+    return np.asarray(np.mean(seen, axis=0), np.float32)
 
 
 def _smoothed(probability: FloatArray, spacing_mm: Triple) -> FloatArray:

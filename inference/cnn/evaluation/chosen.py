@@ -12,7 +12,7 @@ from inference.cnn.networks import WEIGHTS, LoadedNetworks, Network, checked, lo
 from inference.cnn.vetting import vet
 
 # Crops come singly: filling up a batch that was made for a whole scan would be for nothing.
-AT_MOST = {"candidates": 1, "reduction": 4, "outline": 8, "malignancy": 1}
+AT_MOST = {"candidates": 1, "reduction": 4, "seeker": 8, "outline": 8, "malignancy": 1}
 # Of networks that look at single pictures and have no batch of their own.
 FLAT_BATCH = 32
 

@@ -92,7 +92,7 @@ class SeekerBatches:
         target = 0.6 * (nodule >= 0.49) + 0.4 * nodule
         return x, np.stack([target, weight], axis=-1).astype(np.float32)
 
-    def _from_stacks(self, rng: Rng, count: int) -> tuple[FloatArray, ...]:
+    def _from_stacks(self, rng: Rng, count: int) -> tuple[NDArray[Any], ...]:
         data = self.stacks
         index = np.minimum(np.searchsorted(self.total, rng.random(count)), len(self.total) - 1)
         center = np.clip(data.center[index], 0, data.hu.shape[1] - 1)
@@ -102,7 +102,7 @@ class SeekerBatches:
         weight = np.where(nodule > 0.02, data.weight[index][:, None, None], SURE)
         return hu, nodule, weight.astype(np.float32), data.spacing[index]
 
-    def _from_wide(self, rng: Rng, count: int) -> tuple[FloatArray, ...]:
+    def _from_wide(self, rng: Rng, count: int) -> tuple[NDArray[Any], ...]:
         index = rng.integers(len(self.wide.hu), size=count)
         center = rng.uniform(WIDE_FROM, WIDE_TO, (count, 2)).astype(np.float32)
         rows, cols = turned_grids(rng, center, WIDE_SHIFT_PX, self.chances)

@@ -1,16 +1,22 @@
-"""Scans as they came: to be looked at; quarantined objects are ticked off."""
+"""Scans as they came, to be looked at; the way to delete a study."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db import models
-from django.http import HttpRequest
-from django.utils import timezone
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from unfold.decorators import action
 
 from core.admin import RoomAdmin, RoomInline
-from scans.models import Instance, Quarantined, Series, Study, Upload, UploadedFile, Volume
+from core.problems import UserError
+from scans.deletion import confirmation_of, mark_for_deletion
+from scans.keeping_admin import administrator
+from scans.models import Instance, Series, Study, Upload, UploadedFile, Volume
+from scans.peers_admin import DeliveryInline
 
 
 class SeriesInline(RoomInline):
@@ -37,7 +43,30 @@ class StudyAdmin(RoomAdmin):
     date_hierarchy = "started_at"
     list_select_related = ["patient", "site"]
     ordering = ["-id"]
-    inlines = [SeriesInline]
+    inlines = [SeriesInline, DeliveryInline]
+    actions_detail = ["ask_to_delete"]
+
+    @action(description="Delete this study", url_path="delete-study")
+    def ask_to_delete(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks for the end of the UID and the reason, then hides the study and starts the grace period."""
+        study = get_object_or_404(self.get_queryset(request), pk=object_id)
+        error = ""
+        if request.method == "POST":
+            typed, why = request.POST.get("confirmation", ""), request.POST.get("reason", "")
+            try:
+                deletion = mark_for_deletion(administrator(request), study.pk, typed, why)
+            except UserError as refused:
+                error = refused.sentence
+            else:
+                said = (
+                    f"The study is hidden now and will be deleted on {deletion.due_at:%d %b %Y, %H:%M} UTC."
+                )
+                self.message_user(request, said, messages.SUCCESS)
+                return redirect("admin:scans_deletion_changelist")
+        days, tail = settings.DELETION_GRACE_DAYS, confirmation_of(study)
+        more = {"title": "Delete a study", "study": study, "error": error, "tail": tail, "days": days}
+        context = {**self.admin_site.each_context(request), **more}
+        return render(request, "console/delete_study.html", context, status=422 if error else 200)
 
     def get_search_results(
         self, request: HttpRequest, queryset: models.QuerySet[Any], search_term: str
@@ -77,25 +106,6 @@ class InstanceAdmin(RoomAdmin):
         return super().get_queryset(request).defer("header")
 
 
-@admin.register(Quarantined)
-class QuarantinedAdmin(RoomAdmin):
-    list_display = ["sop_instance_uid", "reason", "size", "study", "created_at", "resolved_at"]
-    list_filter = ["reason", ("resolved_at", admin.EmptyFieldListFilter), "site"]
-    search_fields = ["=sop_instance_uid", "=sha256"]
-    date_hierarchy = "created_at"
-    list_select_related = ["study"]
-    actions = ["tick_off"]
-
-    @admin.action(description="Tick off as looked at")
-    def tick_off(self, request: HttpRequest, rows: models.QuerySet[Quarantined]) -> None:
-        """One row at a time, so that each is in the audit trail."""
-        waiting = list(rows.filter(resolved_at__isnull=True))
-        for row in waiting:
-            row.resolved_at = timezone.now()
-            row.save(update_fields=["resolved_at"])
-        self.message_user(request, f"{len(waiting)} ticked off.", messages.SUCCESS)
-
-
 class UploadedFileInline(RoomInline):
     model = UploadedFile
     fields = ["position", "outcome", "code", "sentence"]
@@ -103,11 +113,11 @@ class UploadedFileInline(RoomInline):
 
 @admin.register(Upload)
 class UploadAdmin(RoomAdmin):
-    list_display = ["created_at", "person", "road", "stored", "duplicates", "refused", "site"]
+    list_display = ["created_at", "person", "peer", "road", "stored", "duplicates", "refused", "site"]
     list_filter = ["road", "site"]
     search_fields = ["person__email", "person__name"]
     date_hierarchy = "created_at"
-    list_select_related = ["person", "site"]
+    list_select_related = ["person", "peer", "site"]
     ordering = ["-id"]
 
 

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Person
+from core.outbox import promise
 from core.problems import Conflict, UserError
 from reports.actions.drafts import require_revision
 from reports.actions.guards import check_password, lock_open_study, lock_report, require_radiologist
@@ -18,7 +19,7 @@ STILL_READING = (Study.Status.RECEIVED, Study.Status.WAITING, Study.Status.READI
 
 
 def sign(person: Person, report: Report, *, revision: int, password: str) -> Report:
-    """Sign the newest version of a draft.
+    """Sign the newest version of a draft; its results are then made as DICOM, see `reports.results`.
 
     Raises
     ------
@@ -36,6 +37,7 @@ def sign(person: Person, report: Report, *, revision: int, password: str) -> Rep
         _make_final(report, version, person)
         study.review = Study.Review.FINAL
         study.save(update_fields=["review"])
+        promise("reports.tasks.make_results", study_id=study.pk)
     report.study = study
     return report
 

@@ -124,12 +124,14 @@ def as_instance(sop_class_uid: str, placing: Placing, modality: str) -> Dataset:
 
 
 def settle(dataset: Dataset, placing: Placing) -> Dataset:
-    """Put the moment of the placing where a library wrote the time of the call: made twice, the same bytes."""
+    """The moment of the placing where a library wrote the time of the call: made twice, the same bytes."""
     day, time = date_and_time(placing.moment)
     for keyword in ("InstanceCreationDate", "SeriesDate", "ContentDate"):
         setattr(dataset, keyword, day)
     for keyword in ("InstanceCreationTime", "SeriesTime", "ContentTime"):
         setattr(dataset, keyword, time)
+    for equipment in dataset.get("ContributingEquipmentSequence", []):
+        equipment.ContributionDateTime = f"{day}{time}"
     return dataset
 
 

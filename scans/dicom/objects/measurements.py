@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from highdicom.coding_schemes import CodingSchemeIdentificationItem
@@ -145,7 +146,7 @@ def _groups(stated: Stated) -> Iterator[Group]:
 
 
 def _of_nodule(nodule: n.ReportedNodule, stated: Stated, segment: int | None) -> Group:
-    common = {
+    common: dict[str, Any] = {
         "tracking_identifier": TrackingIdentifier(uid=nodule.tracking_uid, identifier=nodule.label),
         "finding_type": n.NODULE,
         "finding_sites": [FindingSite(n.LUNG, laterality=n.LATERALITY.get(nodule.side))],

@@ -45,10 +45,18 @@ class ContentStorage(FileSystemStorage):
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         return name
 
+    def _touched(self, target: Path) -> bool:
+        """Make a file that is there young again, so that no sweep takes it, and its folder durable."""
+        try:
+            os.utime(target)
+        except FileNotFoundError:
+            return False
+        _sync_folder(target.parent)
+        return True
+
     def _save(self, name: str, content: File) -> str:  # type: ignore[type-arg]
         target = Path(self.path(name))
-        if target.exists():
-            _sync_folder(target.parent)  # another sender may have put it there a moment ago
+        if self._touched(target):
             return name
         made = [folder for folder in target.parents if not folder.exists()]
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -36,3 +36,10 @@ def promise_due_results() -> int:
     from scans.dimse.sending import promise_due
 
     return promise_due()
+
+
+@shared_task(name="scans.tasks.delete_due_studies")
+def delete_due_studies() -> int:
+    from scans.deletion import delete_due
+
+    return delete_due()

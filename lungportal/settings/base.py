@@ -181,6 +181,9 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 5000
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 FILE_UPLOAD_PERMISSIONS = 0o600
 
+DELETION_GRACE_DAYS = 7
+"""How long a study that was deleted can be brought back."""
+
 # A copy of the celery.py options; broker and schedule folder are set in `from_environment`.
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
@@ -223,6 +226,7 @@ CELERY_BEAT_SCHEDULE = {
     "flush the outbox": _every(5.0, "core.tasks.flush_outbox"),
     "complete quiet series": _every(2.0, "scans.tasks.complete_quiet_series"),
     "send results again": _every(30.0, "scans.tasks.promise_due_results"),
+    "delete studies that are due": _every(600.0, "scans.tasks.delete_due_studies"),
     "reap lost jobs": _every(10.0, "inference.tasks.reap_jobs"),
     "ask for single images again": _every(20.0, "inference.tasks.ask_images_again"),
     "forget single images": _every(600.0, "inference.tasks.forget_images"),

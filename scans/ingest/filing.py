@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from accounts.models import Site
 
 _Reason = Quarantined.Reason
+APART = "#"
+"""Between the issuer of a number and the count of people to whom it was given."""
+
+LONGEST_ISSUER = 60
 
 
 class Conflict(Exception):
@@ -25,10 +29,13 @@ class Conflict(Exception):
 
 
 class Drawer:
-    """Finds or makes the rows above an image, each once per batch."""
+    """Finds or makes the rows above an object, each once per batch.
 
-    def __init__(self, site: Site) -> None:
-        self.site = site
+    `apart`: a person whose number is taken by somebody else gets a row of their own instead of a conflict.
+    """
+
+    def __init__(self, site: Site, *, apart: bool = False) -> None:
+        self.site, self.apart = site, apart
         self._series: dict[str, Series] = {}
         self._studies: dict[str, Study] = {}
         self._patients: dict[tuple[str, str], Patient] = {}
@@ -49,6 +56,17 @@ class Drawer:
             raise Conflict(Quarantined.Reason.OTHER_STUDY, study)
         return series
 
+    def patient_of(self, header: Header) -> Patient:
+        """The person whom a header names.
+
+        Raises
+        ------
+        Conflict : the number belongs to somebody of another name or birth date.
+        """
+        patient = self._patient(header)
+        _same_person(patient, header, None)
+        return patient
+
     def _study(self, header: Header) -> Study:
         uid = header.study_instance_uid
         if uid not in self._studies:
@@ -59,7 +77,7 @@ class Drawer:
     def _patient(self, header: Header) -> Patient:
         key = number_of(header, self.site)
         if key not in self._patients:
-            self._patients[key] = _patient(self.site, key, header)
+            self._patients[key] = _patient(self.site, key, header, self.apart)
         return self._patients[key]
 
 
@@ -73,7 +91,22 @@ def number_of(header: Header, site: Site) -> tuple[str, str]:
     return "no number", header.study_instance_uid[-64:]
 
 
-def _patient(site: Site, key: tuple[str, str], header: Header) -> Patient:
+def _patient(site: Site, key: tuple[str, str], header: Header, apart: bool) -> Patient:
+    """The person with this number; where somebody else has it, one of those kept apart from them."""
+    patient = _row_of(site, key, header)
+    if not _contradicts(patient, header):
+        return patient
+    issuer, number = key
+    namesakes = Patient.objects.filter(
+        site=site, medical_record_number=number, issuer__startswith=f"{issuer[:LONGEST_ISSUER]}{APART}"
+    )
+    known = next((one for one in namesakes if not _contradicts(one, header)), None)
+    if known is not None or not apart:
+        return known or patient
+    return _row_of(site, (f"{issuer[:LONGEST_ISSUER]}{APART}{len(namesakes) + 2}", number), header)
+
+
+def _row_of(site: Site, key: tuple[str, str], header: Header) -> Patient:
     issuer, number = key
     sex = header.patient_sex if header.patient_sex in Patient.Sex.values else ""
     patient, _ = Patient.objects.get_or_create(
@@ -87,15 +120,20 @@ def _patient(site: Site, key: tuple[str, str], header: Header) -> Patient:
 
 def _same_person(patient: Patient, header: Header, study: Study | None) -> None:
     """Refuse to merge two people: another number in the study, or another name or birth date for it."""
+    if _contradicts(patient, header):
+        raise Conflict(_Reason.OTHER_NAME if study is None else _Reason.OTHER_PATIENT, study)
+
+
+def _contradicts(patient: Patient, header: Header) -> bool:
     issuer, number = number_of(header, patient.site)
+    issuer_of_row = patient.issuer if patient.issuer == issuer else patient.issuer.split(APART)[0]
     stated = (
-        (issuer, patient.issuer),
+        (issuer[:LONGEST_ISSUER], issuer_of_row[:LONGEST_ISSUER]),
         (number, patient.medical_record_number),
         (_plain(header.patient_name), _plain(patient.name)),
         (header.patient_birth_date, patient.birth_date),
     )
-    if any(new and old and new != old for new, old in stated):
-        raise Conflict(_Reason.OTHER_NAME if study is None else _Reason.OTHER_PATIENT, study)
+    return any(new and old and new != old for new, old in stated)
 
 
 def _plain(name: str) -> str:

@@ -57,6 +57,19 @@ def file_own(site: Site, arrivals: Sequence[Arrival | Refusal]) -> list[Receipt]
     return _until_filed(site, arrivals, _count)
 
 
+def file_into(drawer: Drawer, arrival: Arrival) -> Instance:
+    """File one object about which somebody has decided, within the caller's transaction.
+
+    Raises
+    ------
+    Conflict : it still contradicts what is stored.
+    """
+    instance = instance_of(drawer.series_for(arrival.header), arrival)
+    instance.save(force_insert=True)
+    _note_growth([instance])
+    return instance
+
+
 def _until_filed(site: Site, arrivals: Sequence[Arrival | Refusal], note: Note) -> list[Receipt]:
     for attempt in range(1, ATTEMPTS + 1):
         try:

@@ -35,10 +35,11 @@ def build(instances: Sequence[Instance], headers: Sequence[Header]) -> BuiltVolu
     ------
     Refused : the pixels cannot be decoded or the slices do not make a volume.
     """
-    return build_volume([(header, _opener(one)) for one, header in zip(instances, headers, strict=True)])
+    return build_volume([(header, opener_of(one)) for one, header in zip(instances, headers, strict=True)])
 
 
-def _opener(instance: Instance) -> Callable[[], BinaryIO]:
+def opener_of(instance: Instance) -> Callable[[], BinaryIO]:
+    """A function that opens the bytes of an instance, for whoever builds volumes."""
     return lambda: open_instance(instance)
 
 

@@ -8,35 +8,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.permissions import require_role
 from accounts.uploading import MAY_SEND
 from core.outbox import promise
 from scans.dicom import sop_classes
-from scans.dicom.checks import (
-    Candidate,
-    Check,
-    as_check,
-    check_header_set,
-    check_volume,
-    choose_series,
-    reason,
-    refuse,
-    summarise,
-)
-from scans.dicom.headers import Header
-from scans.dicom.lungs import find_lungs
-from scans.dicom.refusal import Refused
+from scans.dicom.checks import choose_series
+from scans.dicomweb.documents import document_of
 from scans.models import Instance, Series, Study, Volume
-from scans.volumes import build, keep
+from scans.series_volumes import Checked, check_series
 
 if TYPE_CHECKING:
     from accounts.models import Person
@@ -49,21 +36,6 @@ PATIENCE = timedelta(minutes=10)
 AFTER_SIGNATURE = (
     "Images came after the report was signed: they are stored and not read. An addendum may be due."
 )
-NO_VOLUME = {"E_GEOM", "E_MIXED", "E_RESCALE", "E_MODALITY", "E_MULTIFRAME"}
-"""After these no volume is built; after any other refusal one is, to be looked at and read on request."""
-UNEXPECTED = Refused(
-    "UNEXPECTED",
-    "The images could not be put together because of an unexpected error. Tell the administrator.",
-)
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A series with its volume, if it makes one, and what the checks said."""
-
-    series: Series
-    volume: Volume | None
-    candidate: Candidate
 
 
 def complete_quiet_studies() -> int:
@@ -106,7 +78,9 @@ def complete_study(study: Study) -> None:
     if study.status != Study.Status.RECEIVED:
         return  # the message came twice: what became of the study since then stands
     seen = study.last_instance_at
-    checked = [_check(*pair) for pair in _with_images(study)]
+    for series in study.series.filter(instance_count__gt=0).select_related("study"):
+        document_of(series)  # a viewer asks for it first
+    checked = [check_series(*pair) for pair in _with_images(study)]
     chosen, sentence = choose_series([one.candidate for one in checked])
     best = next((one for one in checked if one.candidate is chosen), None)
     with transaction.atomic():
@@ -130,36 +104,6 @@ def _with_images(study: Study) -> Iterator[tuple[Series, list[Instance]]]:
         instances = list(series.instances.in_slice_order())
         if not all(sop_classes.is_document(one.sop_class_uid) for one in instances):
             yield series, instances
-
-
-def _check(series: Series, instances: Sequence[Instance]) -> Checked:
-    headers = [Header.from_json(instance.header) for instance in instances]
-    checks = check_header_set(headers)
-    volume = None
-    if not {check.code for check in refuse(checks)} & NO_VOLUME:
-        volume, more = _volume(series, instances, headers)
-        checks = (*checks, *more)
-    series.checks = [check.to_json() for check in checks]
-    series.refusal = reason(checks)[:500]
-    series.save(update_fields=["checks", "refusal"])
-    uid, number = series.series_instance_uid, series.series_number
-    candidate = Candidate(uid, number, series.description, summarise(headers), checks)
-    return Checked(series, volume, candidate)
-
-
-def _volume(
-    series: Series, instances: Sequence[Instance], headers: Sequence[Header]
-) -> tuple[Volume | None, tuple[Check, ...]]:
-    try:
-        built = build(instances, headers)
-        return keep(series, built), check_volume(built, find_lungs(built.hu, built.geometry))
-    except Refused as refused:
-        return None, (as_check(refused),)
-    except (DatabaseError, OSError):
-        raise  # passes by itself: the study is handed out again
-    except Exception:
-        logger.exception("series %s makes no volume", series.pk)
-        return None, (as_check(UNEXPECTED),)
 
 
 def _ask_for_reading(study: Study, series: Series, volume: Volume) -> None:

@@ -197,7 +197,7 @@ def test_a_series_that_breaks_the_checks_does_not_hold_the_study_for_ever(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("scans.ingest.complete.find_lungs", broken)
+    monkeypatch.setattr("scans.series_volumes.find_lungs", broken)
     study = send(site, technician, chest())
     complete_study(study)
 

@@ -122,6 +122,7 @@ class GuardedMessages(DIMSEServiceProvider):
         super().__init__(call)
         self._limits = limits
         self._began = 0.0
+        self._aborted = False
         self._data: DataSet | None = None
 
     def receive_primitive(self, primitive: P_DATA) -> None:
@@ -132,7 +133,13 @@ class GuardedMessages(DIMSEServiceProvider):
             reason = str(error) if isinstance(error, Abuse) else type(error).__name__
             logger.warning("an association is aborted: %s", reason)
             self.message = self._data = None
+            self._aborted = True
             self.dul.event_queue.put(INVALID_PDU)
+
+    def send_msg(self, primitive: Any, context_id: int) -> None:
+        """Send an answer, unless the association was aborted meanwhile."""
+        if not self._aborted:
+            super().send_msg(primitive, context_id)
 
     def _take(self, primitive: P_DATA) -> None:
         message = self.message or self._new_message()

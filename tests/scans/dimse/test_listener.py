@@ -124,13 +124,16 @@ def test_a_data_set_that_is_not_the_announced_object_is_refused(listener: Listen
 def test_when_the_disk_is_full_nothing_is_kept(
     listener: Listener, scanner: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    first = call(listener)
+    send(first, ct_image(1))
+    first.release()
     monkeypatch.setattr("scans.limits.LEAST_FREE_BYTES", 1 << 60)
     association = call(listener)
 
-    refused = send(association, ct_image())
+    refused = send(association, ct_image(2))
 
-    assert refused.Status == 0xA700
-    assert not Instance.objects.exists()
+    assert (refused.Status, "full" in refused.ErrorComment) == (0xA700, True)
+    assert Instance.objects.count() == 1
     association.release()
 
 

@@ -12,6 +12,7 @@ from inference.network_api import NetworkViewSet
 from inference.single.api import ImageViewSet
 from patients.api import PatientViewSet
 from reports.api import DecisionViewSet, NodulesView, ReportViewSet
+from reports.results_api import ResultsView
 from scans.api import UploadView
 from scans.study_api import SeriesViewSet, StudyViewSet
 
@@ -32,6 +33,7 @@ urlpatterns = [
     path("uploads/", UploadView.as_view(), name="api-uploads"),
     path("series/<uuid:pk>/read_anyway/", ReadAnywayView.as_view(), name="api-series-read-anyway"),
     path("studies/<uuid:pk>/nodules/", NodulesView.as_view(), name="api-study-nodules"),
+    path("studies/<uuid:pk>/results/", ResultsView.as_view(), name="api-study-results"),
     path("", include(router.urls)),
     re_path(r"^(?P<rest>.*)$", NoSuchRoute.as_view(), name="api-no-such-route"),
 ]

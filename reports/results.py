@@ -29,9 +29,10 @@ from reports.nodules import newest_reading, nodules_of, volume_shown
 from reports.pdf import render_pdf
 from reports.study_page import geometry_of
 from scans.dicom import sop_classes
-from scans.dicom.objects.identity import Placing, derived_uid, image_header, to_bytes
+from scans.dicom.objects.identity import MANUFACTURER, Placing, derived_uid, image_header, to_bytes
 from scans.dicom.objects.nodules import Outline, ReportedNodule, Software
 from scans.dicom.part10 import open_part10
+from scans.dimse.sending import send_results
 from scans.ingest.arrivals import arrive
 from scans.ingest.receive import Outcome, file_own
 from scans.models import Instance, Study, Volume
@@ -102,8 +103,13 @@ def ask_for_results(person: Person, study: Study) -> None:
 
 def results_of(study: Study) -> QuerySet[Instance]:
     """The objects that the portal made of a study, in order of their making."""
-    ours = Instance.objects.filter(series__study=study, series__series_number__in=SERIES_NUMBERS.values())
-    return ours.filter(header__manufacturer="lungportal").select_related("series").order_by("id")
+    return our_results(Instance.objects.filter(series__study=study)).order_by("id")
+
+
+def our_results(instances: QuerySet[Instance]) -> QuerySet[Instance]:
+    """Of these instances the objects that the portal made; an imported study may hold the same numbers."""
+    ours = instances.filter(series__series_number__in=SERIES_NUMBERS.values())
+    return ours.filter(header__manufacturer=MANUFACTURER).select_related("series")
 
 
 def make_results(study: Study) -> list[Instance]:
@@ -131,7 +137,7 @@ def make_and_send(study: Study) -> None:
     """
     made = make_results(study)
     if made and signed_report(study) is not None:
-        sending.send_results(study, made)
+        send_results(study, made)
 
 
 def subject_of(study: Study) -> Subject:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from reports.views import decisions, gallery, report, study, worklist
+from reports.views import decisions, gallery, report, results, study, worklist
 
 urlpatterns = [
     path("", worklist.show, name="worklist"),
@@ -18,6 +18,8 @@ urlpatterns = [
     path("studies/<uuid:pk>/nodules/", decisions.add, name="nodule-add"),
     path("studies/<uuid:pk>/reject-rest/", decisions.reject_rest, name="reject-rest"),
     path("studies/<uuid:pk>/report/", report.open_draft, name="report-open"),
+    path("studies/<uuid:pk>/results/", results.show, name="study-results"),
+    path("results/<uuid:pk>/", results.download, name="result"),
     path("series/<uuid:pk>/read/", study.read_anyway, name="read-anyway"),
     path("jobs/<uuid:pk>/cancel/", study.cancel_job, name="job-cancel"),
     path("jobs/<uuid:pk>/retry/", study.retry_job, name="job-retry"),

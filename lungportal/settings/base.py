@@ -284,6 +284,7 @@ def logging_config(log_format: str) -> dict[str, Any]:
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             "pydicom": {"level": "ERROR"},  # its warnings quote header values
+            "highdicom": {"level": "ERROR"},  # so do its warnings, and it tells every copied module
             "pynetdicom": {"level": "CRITICAL"},  # its errors quote what callers send; ours say what matters
         },
     }

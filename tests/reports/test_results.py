@@ -20,7 +20,7 @@ from reports import results
 from reports.actions import add_addendum, add_nodule, decide, open_draft, sign
 from reports.models import Report
 from scans.dicom.headers import Header
-from scans.models import Instance, Series, Study, Upload, Volume
+from scans.models import Delivery, Instance, Peer, Series, Study, Upload, Volume
 from scans.uploads import Batch
 from scans.volumes import build, keep, open_instance
 from tests.dicom_files import ct_image
@@ -186,3 +186,34 @@ def test_a_study_without_anything_to_state_says_so(
 
     with pytest.raises(UserError, match="neither a reading nor a signed report"):
         results.ask_for_results(radiologist, study)
+
+
+def test_results_are_listed_and_downloaded_by_staff_alone(
+    reading: Reading, radiologist: Person, referrer: Person, stranger: Person, api_of, client_of
+) -> None:
+    made = results.make_results(reading.study)
+    listed = api_of(radiologist).get(f"/api/v1/studies/{reading.study_id}/results/").json()
+    page = client_of(radiologist).get(f"/studies/{reading.study_id}/results/")
+    file = client_of(radiologist).get(f"/results/{made[0].pk}/")
+
+    assert [one["modality"] for one in listed] == ["SEG", "SR"]
+    assert str(made[1].pk) in page.content.decode()
+    assert dcmread(io.BytesIO(b"".join(file.streaming_content))).SOPClassUID == CLASSES["seg"]
+    for other in (referrer, stranger):
+        assert client_of(other).get(f"/results/{made[0].pk}/").status_code == 404
+        assert api_of(other).get(f"/api/v1/studies/{reading.study_id}/results/").status_code == 404
+
+
+def test_results_are_asked_for_by_rest(reading: Reading, radiologist: Person, api_of) -> None:
+    answer = api_of(radiologist).post(f"/api/v1/studies/{reading.study_id}/results/")
+
+    assert answer.status_code == 202
+    assert OutboxMessage.objects.filter(task=results.TASK).exists()
+
+
+def test_signed_results_are_promised_to_the_systems_of_the_site(signed: Report, site: Site) -> None:
+    Peer.objects.create(site=site, name="PACS", ae_title="PACS", host="pacs", port=104, receives_results=True)
+    results.make_and_send(signed.study)
+    results.make_and_send(signed.study)
+
+    assert Delivery.objects.filter(study=signed.study).count() == 3

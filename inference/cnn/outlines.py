@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from inference.cnn.networks import Network
-from inference.cnn.preprocessing import OUTLINE_SLICES, OUTLINE_WINDOW, outline_input
+from inference.cnn.preprocessing import OUTLINE_SLICES, OUTLINE_WINDOW, outline_input, without_place
 from inference.cnn.reduction import Judged
 from inference.cnn.resampling import sample_grid
 from scans.dicom.geometry import Triple
@@ -27,12 +28,19 @@ LARGE_FROM_MM = 24.0
 LEAST_REACH_MM, MOST_SLICES = 9.0, 30
 WIDER_LOOKS = 3
 ISLAND = 0.4
+SEEKER_SHARE = 0.35
 # How exactly the place is known: a standard deviation, and how many of them a piece may lie off.
 LEAST_SCALE_MM, REACH = 4.0, 2.5
 HALF = OUTLINE_SLICES // 2
 
 Mask = NDArray[np.bool_]
 FloatArray = NDArray[np.float32]
+
+
+class ByName(Protocol):
+    """Loaded networks."""
+
+    def __getitem__(self, name: str, /) -> Network: ...
 
 
 @dataclass(frozen=True)
@@ -113,15 +121,25 @@ def slabs(hu: NDArray[np.int16], spacing_mm: Triple, grid: Grid) -> tuple[FloatA
 
 
 def probabilities(
-    hu: NDArray[np.int16], spacing_mm: Triple, grids: Sequence[Grid], network: Network
+    hu: NDArray[np.int16], spacing_mm: Triple, grids: Sequence[Grid], networks: ByName
 ) -> list[tuple[FloatArray, FloatArray]]:
-    """(HU, probability per voxel) on each grid: mean of the logits of the slab and its mirror image."""
+    """(HU, probability per voxel) on each grid: mean of the logits of the slab and its mirror image.
+
+    The network that knows the place, and by SEEKER_SHARE the one that knows none and so parts nodules from
+    vessels.
+    """
     looked = [slabs(hu, spacing_mm, grid) for grid in grids]
     inputs = np.concatenate([x for _, x in looked])
-    mirrored = network(np.ascontiguousarray(inputs[:, :, ::-1]))[:, :, ::-1]
-    logits = ((network(inputs) + mirrored) / 2)[..., 0]
+    placed = _both_ways(inputs, networks["outline"])
+    anywhere = _both_ways(without_place(inputs), networks["seeker"])
+    logits = (1 - SEEKER_SHARE) * placed + SEEKER_SHARE * anywhere
     values = np.split(1 / (1 + np.exp(-logits)), np.cumsum([g.slices for g in grids])[:-1])
     return [(block, np.asarray(v, np.float32)) for (block, _), v in zip(looked, values, strict=True)]
+
+
+def _both_ways(inputs: FloatArray, network: Network) -> FloatArray:
+    mirrored = network(np.ascontiguousarray(inputs[:, :, ::-1]))[:, :, ::-1]
+    return np.asarray((network(inputs) + mirrored)[..., 0] / 2, np.float32)
 
 
 def _distances(grid: Grid) -> FloatArray:
@@ -259,15 +277,15 @@ def wider_look(found: Outlined, look: Look, hu: NDArray[np.int16], spacing_mm: T
 
 
 def outline_all(
-    hu: NDArray[np.int16], spacing_mm: Triple, judged: Sequence[Judged], network: Network
+    hu: NDArray[np.int16], spacing_mm: Triple, judged: Sequence[Judged], networks: ByName
 ) -> list[Outlined]:
     """An outline for each; those that leave their grid are drawn again on wider ones."""
     looks = [first_look(j.candidate.diameter_mm) for j in judged]
-    found = _outlined(hu, spacing_mm, judged, looks, network)
+    found = _outlined(hu, spacing_mm, judged, looks, networks)
     for _ in range(WIDER_LOOKS):
         wider = {i: wider_look(o, looks[i], hu, spacing_mm) for i, o in enumerate(found)}
         again = {i: look for i, look in wider.items() if look is not None}
-        redrawn = _outlined(hu, spacing_mm, [judged[i] for i in again], list(again.values()), network)
+        redrawn = _outlined(hu, spacing_mm, [judged[i] for i in again], list(again.values()), networks)
         for (i, look), outlined in zip(again.items(), redrawn, strict=True):
             found[i], looks[i] = outlined, look
     return without_doubles(found)
@@ -278,7 +296,7 @@ def _outlined(
     spacing_mm: Triple,
     judged: Sequence[Judged],
     looks: Sequence[Look],
-    network: Network,
+    networks: ByName,
 ) -> list[Outlined]:
     """One outline each, on the voxels of the volume."""
     if not judged:
@@ -286,7 +304,7 @@ def _outlined(
     grids = [grid_around(spacing_mm, j.candidate.zyx_mm, look) for j, look in zip(judged, looks, strict=True)]
     found = []
     for one, grid, (block, probability) in zip(
-        judged, grids, probabilities(hu, spacing_mm, grids, network), strict=True
+        judged, grids, probabilities(hu, spacing_mm, grids, networks), strict=True
     ):
         piece = _drawn(one, block, probability, grid)
         shape = (hu.shape[0], hu.shape[1], hu.shape[2])

@@ -55,6 +55,13 @@ def outline_input(
     return np.ascontiguousarray(np.moveaxis(np.concatenate([slices, planes], axis=1), 1, -1), np.float32)
 
 
+def without_place(given: FloatArray) -> FloatArray:
+    """An `outline_input` that does not tell how far its slices lie from any place."""
+    told = given.copy()
+    told[..., -1] = 0
+    return told
+
+
 def malignancy_input(hu: NDArray[np.generic], outline: NDArray[np.generic], coarse: int) -> FloatArray:
     """(y, x, MALIGNANCY_CHANNELS) from slices (MALIGNANCY_SLICES, y, x) of HU and outline probability.
 

@@ -119,7 +119,7 @@ def read_volume(
         kept = selected(judged, threshold, told["most_findings"])
     with watch.stage("outline"):
         tell("outline", 0.0)
-        outlined = outline_all(placed.hu, spacing, kept, loaded["outline"])
+        outlined = outline_all(placed.hu, spacing, kept, loaded)
     with watch.stage("malignancy"):
         tell("malignancy", 0.0)
         ratings = rate(placed.hu, spacing, outlined, loaded["malignancy"])

@@ -24,7 +24,7 @@ def _best(one: Searched, threshold: float) -> Judged | None:
 def _drawn(one: Searched, networks: Chosen) -> Drawn:
     """The outline from that mark; an empty one where the nodule was missed."""
     stack, mark = one.stack, _best(one, float(networks["seeker"].manifest["threshold"]))
-    found = outline_all(stack.hu, stack.spacing_mm, [mark], networks["outline"]) if mark else []
+    found = outline_all(stack.hu, stack.spacing_mm, [mark], networks) if mark else []
     if not found:
         return Drawn(one.case, np.zeros(stack.crop, bool), None, stack)
     return Drawn(one.case, stack.on_crop(found[0].start, found[0].mask), found[0], stack)

@@ -48,7 +48,7 @@ class Drawn:
 def outlined_at(case: Case, stack: Stack, zyx_mm: Triple, networks: Chosen) -> Drawn:
     """The outline from one place; the size that is hinted is always HINT_MM, never the truth."""
     judged = Judged(Candidate(zyx_mm, HINT_MM, 1.0), 1.0)
-    found = outline_all(stack.hu, stack.spacing_mm, [judged], networks["outline"])
+    found = outline_all(stack.hu, stack.spacing_mm, [judged], networks)
     if not found:
         return Drawn(case, np.zeros(stack.crop, bool), None, stack)
     return Drawn(case, stack.on_crop(found[0].start, found[0].mask), found[0], stack)

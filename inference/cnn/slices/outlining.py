@@ -50,9 +50,7 @@ def outlines_on(
     found = find_candidates(volume, spacing, inside, networks["candidates"], limits, lambda part: None)
     judged = judge(volume, spacing, [c for c in found if _on_slice(c)], networks["reduction"])
     likely = [j for j in judged if j.p_nodule >= LEAST_P][:MOST]
-    drawn = (
-        _outline(o, geometry, measured) for o in outline_all(volume, spacing, likely, networks["outline"])
-    )
+    drawn = (_outline(o, geometry, measured) for o in outline_all(volume, spacing, likely, networks))
     return [one for one in drawn if one is not None]
 
 

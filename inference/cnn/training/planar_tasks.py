@@ -131,9 +131,9 @@ def malignancy(data: Path, config: Config, fold: Fold | None = None, members: in
     """Outlines come from the shipped outline network; `validate`: AUC of mean rating above 3 against
     below."""
     train, kept = _dealt(data, fold)
-    network = load_networks()["outline"]
+    networks = load_networks()
     batches = MalignancyBatches(
-        views(train, network, config.seed, 3), set(range(len(train))), chances_of(config.augmentation)
+        views(train, networks, config.seed, 3), set(range(len(train))), chances_of(config.augmentation)
     )
     model = planar.malignancy(
         (MALIGNANCY_WINDOW, MALIGNANCY_WINDOW, MALIGNANCY_CHANNELS), FEATURES, members, OUTPUTS
@@ -141,7 +141,7 @@ def malignancy(data: Path, config: Config, fold: Fold | None = None, members: in
     model.compile(_optimizer(config), malignancy_loss, jit_compile=False)
     means = np.array([np.mean(n.malignancy) if n.malignancy else 3.0 for n in kept])
     decided, many = means != 3, np.array([len(n.malignancy) >= 3 for n in kept])
-    shown = central(views(kept, network, config.seed + 1, 1))
+    shown = central(views(kept, networks, config.seed + 1, 1))
 
     def validate(model: keras.Model) -> dict[str, float]:
         outputs = model.predict(shown, batch_size=64, verbose=0)

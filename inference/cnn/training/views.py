@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from inference.cnn.candidates import Candidate
 from inference.cnn.malignancy import OUTPUTS, TRAITS, view
-from inference.cnn.networks import Network
-from inference.cnn.outlines import Outlined, outline_all
+from inference.cnn.outlines import ByName, Outlined, outline_all
 from inference.cnn.preprocessing import MALIGNANCY_SLICES, MALIGNANCY_WINDOW, malignancy_input
 from inference.cnn.reduction import Judged
 from inference.cnn.training.augment import USUAL, Chances
@@ -78,14 +77,14 @@ class Views:
     owner: NDArray[np.intp]
 
 
-def views(nodules: list[LidcNodule], network: Network, seed: int, variants: int) -> Views:
+def views(nodules: list[LidcNodule], networks: ByName, seed: int, variants: int) -> Views:
     """Each nodule outlined `variants` times from places of its own."""
     rng = np.random.default_rng(seed)
     rows: list[tuple[Any, ...]] = []
     for owner, nodule in enumerate(nodules):
         for variant in range(variants):
             volume, judged = placed(nodule, rng, mirrored=variant % 2 == 1)
-            found: Outlined = outline_all(volume, nodule.spacing_mm, [judged], network)[0]
+            found: Outlined = outline_all(volume, nodule.spacing_mm, [judged], networks)[0]
             seen = view(volume, nodule.spacing_mm, found, window=ROOM, slices=DEEP)
             outline = np.rint(np.clip(seen.outline, 0, 1) * 255).astype(np.uint8)
             hu = np.clip(np.rint(seen.hu), -2000, 3000).astype(np.int16)

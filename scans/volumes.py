@@ -44,13 +44,17 @@ def opener_of(instance: Instance) -> Callable[[], BinaryIO]:
 
 
 def keep(series: Series, built: BuiltVolume) -> Volume:
-    """Store a built volume; the same voxels of a series are stored once."""
+    """Store a built volume; the same voxels of a series once, and again where the file is lost."""
     known = Volume.objects.filter(series=series, digest=built.digest).first()
-    if known is not None:
+    if known is not None and default_storage.exists(known.file):
         return known
     with tempfile.TemporaryFile() as file:
         write_volume(file, built)
         name = put(VOLUMES, file)
+    if known is not None:
+        known.file = name
+        known.save(update_fields=["file"])
+        return known
     geometry = built.geometry
     volume, _ = Volume.objects.get_or_create(
         series=series,

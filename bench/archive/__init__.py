@@ -1,0 +1,1 @@
+"""Parts of the archive benchmark: instances to send, a peer to compare with, and roads in."""

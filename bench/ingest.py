@@ -1,0 +1,104 @@
+"""How fast the archive takes instances in, beside Orthanc in the same run.
+
+    .venv/bin/python -m bench.ingest [--json FILE] [--only stow,parallel,growth,memory]
+
+300 CT instances of 525 kB on loopback, durable on both sides (Orthanc: SyncStorageArea). Each rate is the
+best of three rounds with fresh UIDs. Orthanc's STOW is its DICOMweb plugin, its REST is POST /instances.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from bench.archive.crowd import crowd
+from bench.archive.instances import series
+from bench.archive.memory import peak_of
+from bench.archive.orthanc import Orthanc, orthanc
+from bench.archive.roads import Target, parallel_rate, rate
+from tests.live import Portal, portal
+
+INSTANCES = 300
+ROUNDS = 3
+MANY = 100_000
+FLOOD_BYTES = 2_000_000_000
+Figures = Iterator[tuple[str, float]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", default=",".join(MEASURES), help="names of measures, with commas between")
+    options = parser.parse_args()
+    figures: dict[str, float] = {}
+    with portal("--dicom-port", "none") as ours, orthanc() as theirs:
+        token = ours.token("technician")
+        for name in options.only.split(","):
+            for key, value in MEASURES[name](ours, token, theirs):
+                figures[key] = round(value, 3)
+                print(f"{key:<24} {figures[key]}", flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1))
+
+
+def our_stow(ours: Portal, token: str) -> Target:
+    port = int(ours.base_url.rsplit(":", 1)[1])
+    return Target(port, "/dicomweb/studies", headers={"Authorization": f"Token {token}"})
+
+
+def best(measure: Callable[[list[bytes]], float], count: int = INSTANCES) -> float:
+    """The best of some rounds, each with instances that are new."""
+    return max(measure(list(series(count))) for _ in range(ROUNDS))
+
+
+def stow(ours: Portal, token: str, theirs: Orthanc | None) -> Figures:
+    target = our_stow(ours, token)
+    mine = best(lambda files: rate(target, files))
+    yield "stow_per_s", mine
+    if theirs and theirs.has_stow:
+        peer = best(lambda files: rate(Target(theirs.http_port, "/dicom-web/studies"), files))
+        yield "orthanc_stow_per_s", peer
+        yield "stow_ratio", mine / peer
+
+
+def parallel(ours: Portal, token: str, theirs: Orthanc | None) -> Figures:
+    target = our_stow(ours, token)
+    mine = best(lambda files: parallel_rate(target, files))
+    yield "parallel_per_s", mine
+    if theirs:
+        one_by_one = Target(theirs.http_port, "/instances", per_request=1)
+        peer = best(lambda files: parallel_rate(one_by_one, files))
+        yield "orthanc_parallel_per_s", peer
+        yield "parallel_ratio", mine / peer
+
+
+def growth(ours: Portal, token: str, theirs: Orthanc | None) -> Figures:
+    """Seconds an instance among 100,000, as a multiple of the same among the first thousand."""
+    target = our_stow(ours, token)
+    before = best(lambda files: rate(target, files))
+    crowd(ours, MANY)
+    time.sleep(5)  # the database writes out what was just made
+    yield "growth_100k", before / best(lambda files: rate(target, files))
+
+
+def memory(ours: Portal, token: str, theirs: Orthanc | None) -> Figures:
+    """The largest web process while 2 GB come in from five senders."""
+    target = our_stow(ours, token)
+    with peak_of(ours.processes()["web"]) as peak:
+        sent = 0
+        while sent < FLOOD_BYTES:
+            files = list(series(INSTANCES))
+            parallel_rate(target, files)
+            sent += sum(map(len, files))
+    yield "web_peak_mb", peak.mb
+
+
+MEASURES = {"stow": stow, "parallel": parallel, "growth": growth, "memory": memory}
+
+if __name__ == "__main__":
+    main()

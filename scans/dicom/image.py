@@ -99,8 +99,8 @@ class Image:
             needed = (bits * self.frames + 7) // 8
             return self._read(self._pixels.offset, needed + needed % 2), self.frames, frame
         size = bits // 8
-        raw = self._read(self._pixels.offset + frame * size, size)
-        return raw + b"\0" * (size % 2), 1, 0
+        even = size + size % 2
+        return self._read(self._pixels.offset + frame * size, even).ljust(even, b"\0"), 1, 0
 
     def _read(self, offset: int, size: int) -> bytes:
         """Bytes of the pixel element; the last ones of an odd length may lack their padding."""

@@ -80,9 +80,22 @@ def open_part10(stream: BinaryIO) -> Part10:
     return Part10(dataset, str(syntax), sop_class, body, pixels)
 
 
+def meta_offset(head: bytes) -> int | None:
+    """Where the file meta information begins, from the first 132 bytes; None where there is none.
+
+    After preamble and prefix (PS3.10 section 7.1); some writers leave out the preamble, or the prefix too.
+    """
+    if head[128:132] == b"DICM":
+        return 132
+    offset = 4 if head.startswith(b"DICM") else 0
+    return offset if head[offset : offset + 6] in (b"\2\0\0\0UL", b"\2\0\1\0OB") else None
+
+
 def _file_meta(stream: BinaryIO, size: int) -> Dataset:
-    if stream.read(132)[128:] != b"DICM":
+    offset = meta_offset(stream.read(132))
+    if offset is None:
         raise Refused("NOT_DICOM", "This is not a DICOM file. Send the original files of the scanner.")
+    stream.seek(offset)
     watch = _length_watch(stream, size, lambda tag: tag >> 16 != 2)
     elements = data_element_generator(stream, False, True, stop_when=watch)
     meta = Dataset({element.tag: element for element in elements})

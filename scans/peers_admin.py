@@ -85,7 +85,6 @@ class UnknownCallerAdmin(RoomAdmin):
         "count",
         "created_at",
         "last_seen_at",
-        "register",
     ]
     search_fields = ["ae_title", "address"]
     ordering = ["-last_seen_at"]

@@ -8,7 +8,10 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.dataelem import DataElement, RawDataElement
 
+from scans.dicom.person_names import decoded
+
 LARGEST_BINARY = 1024
+NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
 BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN", "OB or OW"})
 
 
@@ -36,6 +39,8 @@ def _is_bulk(element: DataElement) -> bool:
 
 
 def _model_of(element: DataElement) -> dict[str, Any]:
+    if element.VR == "PN":
+        return {f"{int(element.tag):08X}": _names(element)}
     single = Dataset()
     try:
         single.add(element)
@@ -43,6 +48,14 @@ def _model_of(element: DataElement) -> dict[str, Any]:
     except Exception:  # as above: one element that has no JSON form
         return {}
     return {tag: _storable(value) for tag, value in written.items()}
+
+
+def _names(element: DataElement) -> dict[str, Any]:
+    """Person names with their groups (PS3.18 F.2.2), decoded as everywhere else in the house."""
+    names = element.value if element.VM > 1 else [element.value] if element.value else []
+    groups = [dict(zip(NAME_GROUPS, decoded(name).split("="), strict=False)) for name in names]
+    values = [_storable({key: part for key, part in one.items() if part}) for one in groups]
+    return {"vr": "PN", "Value": values} if any(values) else {"vr": "PN"}
 
 
 def _storable(value: Any) -> Any:

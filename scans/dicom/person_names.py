@@ -20,6 +20,11 @@ def person_name(dataset: Dataset, keyword: str) -> str:
         return ""
     if not isinstance(value, PersonName):
         value = value[0] if len(value) else ""
+    return decoded(value)
+
+
+def decoded(value: PersonName | str) -> str:
+    """One name without the escapes of its character set."""
     text = str(value).rstrip("\0 =")
     if "\x1b" in text and isinstance(value, PersonName):
         text = _without_escapes(value)

@@ -21,6 +21,8 @@ from scans.dicom.refusal import Refused
 from scans.dicom.window import LUNG, Window
 
 Grey = NDArray[np.float64]
+ALL_HU: Grey = np.arange(-1024.0, 32768.0)
+"""Every value that a decoded CT pixel can have: a window is applied to these once, not to each pixel."""
 
 
 def _linear(values: Grey, center: float, width: float) -> Grey:
@@ -102,16 +104,21 @@ def _picture(image: StoredImage, frame: int, look: Look) -> Image.Image:
     if image.samples > 1:
         return Image.fromarray(_to_8_bits(image.stored(frame, as_rgb=True)), "RGB")
     try:
-        values, in_hu = np.asarray(hounsfield(image, frame), float), True
+        hu = hounsfield(image, frame)
+        window = look.window or _own_window(dataset, frame) or LUNG
+        table = _shades(ALL_HU, window, look.function, photometric)
+        return Image.fromarray(table[hu.astype(np.intp) - int(ALL_HU[0])], "L")
     except Refused as refused:
         if refused.code != "NOT_HU":
             raise
-        values, in_hu = _rescaled(dataset, image.stored(frame), frame), False
-    window = look.window or _own_window(dataset, frame) or (LUNG if in_hu else _whole_range(values))
-    shown = np.clip(FUNCTIONS[look.function](values, window.center, window.width), 0, 1)
-    if photometric == "MONOCHROME1":
-        shown = 1 - shown
-    return Image.fromarray(np.rint(shown * 255).astype(np.uint8), "L")
+        values = _rescaled(dataset, image.stored(frame), frame)
+    window = look.window or _own_window(dataset, frame) or _whole_range(values)
+    return Image.fromarray(_shades(values, window, look.function, photometric), "L")
+
+
+def _shades(values: Grey, window: Window, function: str, photometric: str) -> NDArray[np.uint8]:
+    shown = np.clip(FUNCTIONS[function](values, window.center, window.width), 0, 1)
+    return np.rint((1 - shown if photometric == "MONOCHROME1" else shown) * 255).astype(np.uint8)
 
 
 def _rescaled(dataset: Dataset, stored: NDArray[Any], frame: int) -> Grey:

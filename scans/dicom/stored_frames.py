@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
@@ -51,12 +51,20 @@ class Frames:
         ------
         Refused : the pixels are damaged, or encoded in a way that cannot be decoded here.
         """
-        return self.array(index).tobytes() if self.compressed else self._native(index)
-
-    def array(self, index: int, *, as_rgb: bool = False) -> NDArray[np.integer[Any]]:
-        """One frame as stored values (rows, columns) or (rows, columns, samples); raises as `native`."""
+        if not self.compressed:
+            return self._native(index)
         with damage_refused():
-            return self._image.stored(index, as_rgb=as_rgb)
+            return self._image.stored(index).tobytes()
+
+    def whole(self) -> Iterator[bytes]:
+        """All native frames one after the other, as they fill the pixel element; little endian."""
+        if _bits_of_a_frame(self.part10.dataset) % 8:
+            pixels = self.part10.pixels
+            assert pixels is not None  # noqa: S101 - `open_frames` has seen it
+            self.part10.body.seek(pixels.offset)
+            yield self.part10.body.read(pixels.length)
+        else:
+            yield from (self._native(index) for index in range(self.count))
 
     @cached_property
     def _image(self) -> Image:

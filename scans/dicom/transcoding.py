@@ -6,12 +6,11 @@ import io
 from typing import BinaryIO
 
 import numpy as np
-from pydicom import Dataset, dcmread
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.dataelem import DataElement
-from pydicom.encaps import generate_frames
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian
 
-from scans.dicom.jpeg import claimed_matrix
+from scans.dicom.image import Image, open_image
 from scans.dicom.refusal import Refused
 from scans.dicom.stored_frames import can_decode
 
@@ -34,14 +33,14 @@ def transcode(stream: BinaryIO) -> bytes:
     Refused : it cannot be decoded, or is too large for that.
     """
     try:
-        dataset = dcmread(stream)
+        dataset: Dataset = dcmread(stream, force=True)
         _require_room(dataset)
         syntax = UID(dataset.file_meta.TransferSyntaxUID)
-        if syntax.is_compressed and "PixelData" in dataset and syntax.is_encapsulated:
-            _require_claims(dataset)
-            dataset.decompress(as_rgb=True, generate_instance_uid=False)
+        if syntax.is_encapsulated and "PixelData" in dataset:
+            stream.seek(0)
+            _unpack(dataset, open_image(stream))
         elif syntax == ExplicitVRBigEndian:
-            dataset.walk(_swap)
+            dataset = _turned(dataset)
         return _written(dataset)
     except (Refused, OSError):
         raise
@@ -60,7 +59,7 @@ def _written(dataset: Dataset) -> bytes:
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.preamble = b"\0" * 128
     file = io.BytesIO()
-    dataset.save_as(file, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    dcmwrite(file, dataset, implicit_vr=False, little_endian=True, enforce_file_format=True)
     return file.getvalue()
 
 
@@ -74,13 +73,26 @@ def _require_room(dataset: Dataset) -> None:
         )
 
 
-def _require_claims(dataset: Dataset) -> None:
-    """Decoders reserve memory by the size that a compressed frame claims: it must be that of the header."""
-    frames = generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
-    for frame in frames:
-        claimed = claimed_matrix(frame[:65536])
-        if claimed is not None and claimed != (dataset.Rows, dataset.Columns):
-            raise Refused("PIXELS_DAMAGED", "The compressed pixels have another size than the header says.")
+def _unpack(dataset: Dataset, image: Image) -> None:
+    """Replace compressed pixels by their values; YBR colours become RGB (PS3.5 section 8.2)."""
+    pixels = b"".join(image.stored(frame, as_rgb=True).tobytes() for frame in range(image.frames))
+    expected = image.rows * image.columns * image.samples * image.frames * int(dataset.BitsAllocated) // 8
+    if len(pixels) != expected:
+        raise Refused("PIXELS_DAMAGED", "The compressed pixels have another size than the header says.")
+    dataset.add_new("PixelData", "OW" if dataset.BitsAllocated > 8 else "OB", pixels + b"\0" * (expected % 2))
+    if image.samples > 1:
+        dataset.PhotometricInterpretation, dataset.PlanarConfiguration = "RGB", 0
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        if keyword in dataset:
+            del dataset[keyword]
+
+
+def _turned(dataset: Dataset) -> Dataset:
+    """A big endian data set as one that can be written little endian."""
+    dataset.walk(_swap)
+    fresh = Dataset(dict(dataset.items()))
+    fresh.file_meta = dataset.file_meta
+    return fresh
 
 
 def _swap(dataset: Dataset, element: DataElement) -> None:

@@ -54,7 +54,7 @@ def build_document(series: Series, fingerprint: str = "") -> SeriesDocument:
 def fingerprint_of(series: Series) -> str:
     """A hash over the contents of all instances: one query that reads an index and no header."""
     instances = series.instances.order_by()
-    joined = StringAgg("sha256", delimiter=Value(""), ordering="sha256")
+    joined = StringAgg("sha256", delimiter=Value(""), order_by="sha256")
     found: str | None = instances.aggregate(found=MD5(joined))["found"]
     return found or ""
 

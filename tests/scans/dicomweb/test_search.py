@@ -352,3 +352,33 @@ def test_a_search_is_recorded_without_what_was_searched(ask, jane):
     assert entry.route == "GET dicomweb/studies"
     assert "doe" not in str(entry.__dict__).lower()
     assert Patient.objects.count() == 1
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    ("file", "asked", "shown"),
+    [
+        ("arabic", "قباني*", ["قباني^لنزار"]),
+        ("chinese-gb18030", "*小东", ["Wang^XiaoDong", "王^小东"]),
+        ("chinese-gb2312-ir58", "张^小东", ["Zhang^XiaoDong", "张^小东"]),
+        ("chinese-utf8", "wang^xiaodong", ["Wang^XiaoDong", "王^小東"]),
+        ("cyrillic", "ЛЮК*", ["Люкceмбypг"]),
+        ("french-latin1", "buc^jérôme", ["Buc^Jérôme"]),
+        ("greek", "Διον*", ["Διονυσιος"]),
+        ("japanese-ir87", "やまだ^たろう", ["Yamada^Tarou", "山田^太郎", "やまだ^たろう"]),
+        ("korean-ir149", "*길동", ["Hong^Gildong", "洪^吉洞", "홍^길동"]),
+        ("polish-latin2-sr", "testowy*", ["Testowy^Teste"]),
+    ],
+)
+def test_names_in_real_files_show_and_are_found_as_written(ask, site, shared, file, asked, shown):
+    from scans.dicom.headers import read_header
+
+    header = read_header((shared / f"data/dicom/variety/charsets/{file}.dcm").read_bytes())
+    patient = PatientFactory(site=site, name=header.patient_name)
+    series = SeriesFactory(study=StudyFactory(site=site, patient=patient))
+    InstanceFactory(series=series, header=header.to_json())
+    (hit,) = ask("studies", PatientName=asked)
+    assert list(value(hit, "00100010").values()) == shown
+    path = f"studies/{series.study.study_instance_uid}/series/{series.series_instance_uid}/metadata"
+    (instance,) = ask(path)
+    assert list(value(instance, "00100010").values()) == shown

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from inference.cnn.candidates import Candidate
+from inference.cnn.candidates import Candidate, distinct
 from inference.cnn.networks import Network
 from inference.cnn.preprocessing import OUTLINE_SLICES, OUTLINE_WINDOW, outline_input
 from inference.cnn.reduction import Judged
@@ -100,16 +100,21 @@ def _smoothed(probability: FloatArray, spacing_mm: Triple) -> FloatArray:
     return np.asarray(ndimage.gaussian_filter(probability, sigma, mode="reflect"), np.float32)
 
 
-def places(probability: FloatArray, spacing_mm: Triple) -> list[tuple[NDArray[np.intp], float, float]]:
-    """(voxel, diameter in mm, score) of the local maxima of a nodule map, best first, MOST at most.
+def places(probability: FloatArray, spacing_mm: Triple, first: tuple[int, int, int]) -> list[Candidate]:
+    """The local maxima of a nodule map whose voxel 0 is voxel `first` of the stack, best first, MOST at most.
 
-    The diameter is that of a circle as large as the largest slice of the piece above half the maximum.
+    One for each piece; its diameter is that of a circle as large as the largest slice of the piece above
+    half the maximum.
     """
     soft = _smoothed(probability, spacing_mm)
     size = [max(3, 2 * round(APART_MM / s) + 1) for s in spacing_mm]
     at = np.argwhere((soft == ndimage.maximum_filter(soft, size, mode="nearest")) & (soft >= LEAST))
     order = np.argsort(-soft[tuple(at.T)], kind="stable")[:MOST]
-    return [(v, _diameter(soft, v, spacing_mm), float(soft[tuple(v)])) for v in at[order]]
+    found = []
+    for voxel in at[order]:
+        z, y, x = (float(v + f) * s for v, f, s in zip(voxel, first, spacing_mm, strict=True))
+        found.append(Candidate((z, y, x), _diameter(soft, voxel, spacing_mm), float(soft[tuple(voxel)])))
+    return distinct(found)
 
 
 def _diameter(soft: FloatArray, voxel: NDArray[np.intp], spacing_mm: Triple) -> float:
@@ -130,11 +135,8 @@ def seek(
     shown, inside = hu[box], near[box]
     turns = TURNS if max(shown.shape[1:]) <= SMALL_PX else FEW_TURNS
     probability = np.where(inside, nodule_map(shown, spacing_mm, network, turns), 0).astype(np.float32)
-    judged = []
-    for voxel, diameter, score in places(probability, spacing_mm):
-        z, y, x = (float(v + b.start) * s for v, b, s in zip(voxel, box, spacing_mm, strict=True))
-        judged.append(Judged(Candidate((z, y, x), diameter, score), score))
-    return judged
+    first = (0, box[1].start, box[2].start)
+    return [Judged(c, c.score) for c in places(probability, spacing_mm, first)]
 
 
 def _span(mask: NDArray[np.bool_], axis: int) -> slice:

@@ -92,6 +92,7 @@ class Membership(Row):
         RADIOLOGIST = "radiologist"
         TECHNICIAN = "technician"
         REFERRER = "referrer"
+        RESEARCHER = "researcher"
 
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="memberships")
     site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="memberships")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Instance,
         Peer,
         Quarantined,
+        Release,
         Series,
         SeriesDocument,
         Study,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 class StudyQuerySet(SiteQuerySet["Study"]):
     hidden_path = "hidden_at"
+    research_path = "deidentified"
 
     def referrer_sees(self, site_ids: list[Any]) -> Q:
         """A referrer sees studies with a final report."""
@@ -54,14 +56,17 @@ class StudyQuerySet(SiteQuerySet["Study"]):
 
 class SeriesQuerySet(SiteQuerySet["Series"]):
     hidden_path = "study__hidden_at"
+    research_path = "study__deidentified"
 
 
 class SeriesDocumentQuerySet(SiteQuerySet["SeriesDocument"]):
     hidden_path = "series__study__hidden_at"
+    research_path = "series__study__deidentified"
 
 
 class InstanceQuerySet(SiteQuerySet["Instance"]):
     hidden_path = "series__study__hidden_at"
+    research_path = "series__study__deidentified"
 
     def in_slice_order(self) -> Self:
         return self.order_by("position", "instance_number", "id")
@@ -104,3 +109,7 @@ class DeliveryQuerySet(SiteQuerySet["Delivery"]):
     def due(self, moment: datetime) -> Self:
         """What waits and may be tried now."""
         return self.filter(state="waiting", next_attempt_at__lte=moment)
+
+
+class ReleaseQuerySet(SiteQuerySet["Release"]):
+    hidden_path = "study__hidden_at"

@@ -124,6 +124,11 @@ def referrer(site: Site) -> Person:
 
 
 @pytest.fixture
+def researcher(site: Site) -> Person:
+    return _person("researcher", site)
+
+
+@pytest.fixture
 def administrator(site: Site) -> Person:
     return _person("administrator", site)
 

@@ -52,6 +52,8 @@ class Study(Row):
     completed_at = models.DateTimeField(null=True, blank=True)
     hidden_at = models.DateTimeField("marked for deletion", null=True, blank=True)
 
+    deidentified = models.BooleanField("copy without identity, for research", default=False)
+
     status = models.CharField(max_length=16, choices=Status, default=Status.RECEIVED)
     reason = models.CharField(max_length=500, blank=True)
     stage = models.CharField(max_length=64, blank=True)

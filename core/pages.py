@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.views.decorators.cache import never_cache
+from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_http_methods
 
 from core.problems import UserError
@@ -21,7 +21,10 @@ UNPROCESSABLE = 422
 
 
 def page(*methods: str) -> Callable[[View], View]:
-    """A page for people who are signed in: never cached by the browser, errors answered as sentences."""
+    """A page for people who are signed in, errors answered as sentences.
+
+    The browser keeps nothing of it, unless the view itself says how long.
+    """
 
     def wrap(view: View) -> View:
         @wraps(view)
@@ -31,7 +34,15 @@ def page(*methods: str) -> Callable[[View], View]:
             except UserError as error:
                 return sentence(request, error)
 
-        guarded: View = never_cache(login_required(require_http_methods(methods or ("GET", "HEAD"))(answer)))
+        signed_in: View = login_required(require_http_methods(methods or ("GET", "HEAD"))(answer))
+
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            response = signed_in(request, *args, **kwargs)
+            if not response.has_header("Cache-Control"):
+                add_never_cache_headers(response)
+            return response
+
         return guarded
 
     return wrap

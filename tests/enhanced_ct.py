@@ -24,14 +24,16 @@ IN_GROUPS = (
 )
 
 
-def enhanced_ct(hu: NDArray[np.int16], step_mm: float = 2.5, *, rle: bool = False, **changes: Any) -> bytes:
+def enhanced_ct(
+    hu: NDArray[np.int16], step_mm: float = 2.5, *, pixel_mm: float = 0.7, rle: bool = False, **changes: Any
+) -> bytes:
     """One file with the slices (z, y, x) from the feet up; intercept of frame k is -1000 - k."""
     dataset = dcmread(io.BytesIO(ct_image()))
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = EnhancedCTImageStorage
     for keyword in IN_GROUPS:
         delattr(dataset, keyword)
     dataset.NumberOfFrames, dataset.Rows, dataset.Columns = hu.shape
-    dataset.SharedFunctionalGroupsSequence = [_shared()]
+    dataset.SharedFunctionalGroupsSequence = [_shared(pixel_mm)]
     dataset.PerFrameFunctionalGroupsSequence = [_of_frame(k, step_mm) for k in range(len(hu))]
     stored = [(plane + 1000 + k).astype("<i2").tobytes() for k, plane in enumerate(hu)]
     if rle:
@@ -45,9 +47,9 @@ def enhanced_ct(hu: NDArray[np.int16], step_mm: float = 2.5, *, rle: bool = Fals
     return file.getvalue()
 
 
-def _shared() -> Dataset:
+def _shared(pixel_mm: float) -> Dataset:
     measures, orientation, kind, group = Dataset(), Dataset(), Dataset(), Dataset()
-    measures.PixelSpacing, measures.SliceThickness = [0.7, 0.7], 2.5
+    measures.PixelSpacing, measures.SliceThickness = [pixel_mm, pixel_mm], 2.5
     orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
     kind.FrameType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
     group.PixelMeasuresSequence, group.PlaneOrientationSequence = [measures], [orientation]

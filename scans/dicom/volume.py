@@ -112,7 +112,8 @@ def _slice(header: Header, opener: Opener) -> _Slice:
         raise Refused("E_MODALITY", "Not a CT series; not analysed.")
     if header.number_of_frames > 1:
         raise Refused(
-            "E_MULTIFRAME", "Multi-frame CT is kept but not read. Send the series as single slices."
+            "E_MULTIFRAME",
+            "Multi-frame CT that does not describe its frames is not read. Send the series as single slices.",
         )
     position = header.position_along_normal
     if position is None or header.pixel_spacing is None:

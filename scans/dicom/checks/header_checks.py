@@ -15,6 +15,7 @@ TOLERANCE_MM = 1e-6
 CHEST = re.compile(r"CHEST|THORA|LUNG|^(CAP|TAP)$", re.IGNORECASE)
 AXIAL_COSINE = 0.94
 SCREENING_DOSE_MGY = 3.0
+NO_FRAMES = "Multi-frame CT that does not describe its frames is not read. Send the series as single slices."
 
 Found = Iterator[Check]
 
@@ -48,7 +49,7 @@ def _modality(a: Acquisition) -> Found:
     if a.modalities != {"CT"}:
         yield check("E_MODALITY", "Not a CT series; not analysed.", "/".join(sorted(a.modalities)), "CT")
     if a.is_multiframe:
-        yield check("E_MULTIFRAME", "Multi-frame CT is kept but not read. Send the series as single slices.")
+        yield check("E_MULTIFRAME", NO_FRAMES)
 
 
 def _image_type(a: Acquisition) -> Found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
     from scans.models import Peer
 
 SCANNER = "CTSCAN1"
-
-
-@pytest.fixture
-def site(transactional_db: None) -> Site:
-    """Committed for all to see: the listener answers in threads with connections of their own."""
-    from tests.factories import SiteFactory
-
-    return SiteFactory(code="north", name="North Clinic")
 
 
 @pytest.fixture
@@ -132,3 +125,17 @@ def files_in(folder: Path, contents: list[bytes]) -> list[Path]:
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content)
     return paths
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until something holds; fail if it never does."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)

@@ -27,7 +27,7 @@ from scans.models import Instance, Peer
 from tests.dicom_files import ct_image
 from tests.scans.dimse.conftest import call, converse, send
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 P_DATA = 4
 MIB = 1 << 20

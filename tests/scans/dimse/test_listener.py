@@ -31,7 +31,7 @@ from scans.storage import content_name
 from tests.dicom_files import ct_image
 from tests.scans.dimse.conftest import SCANNER, call, converse, dcmtk, files_in, send
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def test_dcmtk_is_answered_and_its_images_are_stored(

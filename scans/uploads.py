@@ -58,7 +58,9 @@ class Batch:
     StorageFull : there is no room for the announced number of bytes; nothing was taken.
     """
 
-    def __init__(self, site: Site, person: Person, road: Upload.Road, announced_bytes: int = 0) -> None:
+    def __init__(
+        self, site: Site, person: Person | None, road: Upload.Road, announced_bytes: int = 0
+    ) -> None:
         self.room = room_at(site, announced_bytes)
         self.site, self.person, self.road = site, person, road
         self.receipts: list[Receipt] = []

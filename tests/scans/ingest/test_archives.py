@@ -8,6 +8,7 @@ import zipfile
 import pytest
 
 from accounts.models import Person, Site
+from scans.ingest import archives
 from scans.models import Instance, Upload
 from scans.uploads import receive_batch
 from tests.dicom_files import ct_image
@@ -82,3 +83,51 @@ def test_file_names_are_echoed_and_never_stored(site: Site, technician: Person) 
     assert answer["files"][0]["name"] == "DOE_JANE.dcm"
     stored = Upload.objects.get().files.get()
     assert "DOE" not in f"{stored.code}{stored.sentence}{stored}"
+
+
+def test_zips_within_a_zip_are_opened_and_deeper_ones_are_not(site: Site, technician: Person) -> None:
+    deepest = packed({"3.dcm": ct_image(3)})
+    inner = packed({"a/1.dcm": ct_image(1), "a/2.dcm": ct_image(2), "deeper.zip": deepest})
+    outer = packed({"first.zip": inner, "notes.txt": b"text", "4.dcm": ct_image(4)})
+
+    found = outcomes(site, technician, Uploaded("cd.zip", outer))
+
+    assert found == [
+        ("stored", ""), ("stored", ""), ("refused", "ZIP_TOO_DEEP"), ("refused", "NOT_DICOM"), ("stored", ""),
+    ]  # fmt: skip
+    assert Instance.objects.count() == 3
+
+
+@pytest.mark.parametrize(
+    ("inner", "code"),
+    [
+        (packed({"bomb": bytes(40_000_000)}), "ZIP_BOMB"),
+        (packed({"1.dcm": ct_image()})[:-40], "BAD_ZIP"),
+        (packed({}), "EMPTY_ZIP"),
+    ],
+)
+def test_a_bad_zip_within_a_zip_is_one_refused_file(
+    site: Site, technician: Person, inner: bytes, code: str
+) -> None:
+    outer = packed({"bad.zip": inner, "good.dcm": ct_image()}, zipfile.ZIP_STORED)
+
+    assert outcomes(site, technician, Uploaded("cd.zip", outer)) == [("refused", code), ("stored", "")]
+
+
+def test_zips_within_a_zip_share_one_limit_of_files(
+    site: Site, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = packed({f"{n}.txt": b"x" for n in range(6)})
+    room = archives._Room(files=9)
+    monkeypatch.setattr(archives, "_Room", lambda: room)
+    outer = packed({"a.zip": inner, "b.zip": inner})
+
+    found = outcomes(site, technician, Uploaded("many.zip", outer))
+
+    assert [code for _, code in found] == ["NOT_DICOM"] * 6 + ["ZIP_TOO_MANY"]
+
+
+def test_a_dicom_file_whose_preamble_begins_as_a_zip_is_dicom(site: Site, technician: Person) -> None:
+    two_faced = b"PK\x03\x04" + ct_image()[4:]
+
+    assert outcomes(site, technician, Uploaded("polyglot.dcm", two_faced)) == [("stored", "")]

@@ -92,7 +92,7 @@ class Deidentifier:
         if vr == "SQ":
             for item in element.value or Sequence():
                 self.clean(item, names)
-        elif vr == "UI" and not keyword_for_tag(element.tag).endswith("ClassUID"):
+        elif vr == "UI" and not keyword_for_tag(element.tag).endswith(("ClassUID", "SchemeUID")):
             element.value = [self.pseudonyms.uid(str(uid)) for uid in a.values(dataset, element.keyword)]
         elif vr == "PN":
             element.value = empty(vr)

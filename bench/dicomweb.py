@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -131,11 +132,24 @@ def fill(site: Any, start: int, end: int) -> None:
     tables: dict[str, list[dict[str, Any]]] = {}
     for n in range(start, end):
         for table, row in rows(str(site.pk), n):
-            tables.setdefault(table, []).append(row)
+            tables.setdefault(table, []).append(defaults(table) | row)
     with connection.cursor() as cursor:
         for table, lines in tables.items():
             copy(cursor, table, lines)
             cursor.execute(f"vacuum analyze {table}")
+
+
+@cache
+def defaults(table: str) -> dict[str, Any]:
+    """What a table's columns hold that must not be empty and that are not named below."""
+    from django.apps import apps
+
+    model = next(one for one in apps.get_models() if one._meta.db_table == table)
+    return {
+        field.column: field.get_default()
+        for field in model._meta.concrete_fields
+        if not field.null and field.has_default() and not callable(field.default)
+    }
 
 
 def rows(site: str, n: int) -> list[tuple[str, dict[str, Any]]]:

@@ -51,6 +51,13 @@ def transcode(stream: BinaryIO) -> bytes:
         ) from error
 
 
+def too_large() -> Refused:
+    """The verdict on an instance that does not fit into memory."""
+    return Refused(
+        "TOO_LARGE", "The instance is too large to be unpacked. Ask for it with transfer-syntax=*."
+    )
+
+
 def _readable(syntax: UID) -> bool:
     return not syntax.is_encapsulated or can_decode(str(syntax))
 
@@ -68,9 +75,7 @@ def _require_room(dataset: Dataset) -> None:
     frames, samples = int(dataset.get("NumberOfFrames") or 1), int(dataset.get("SamplesPerPixel") or 1)
     size = pixels * frames * samples * int(dataset.get("BitsAllocated") or 8) // 8
     if size > LARGEST_BYTES:
-        raise Refused(
-            "TOO_LARGE", "The instance is too large to be unpacked. Ask for it with transfer-syntax=*."
-        )
+        raise too_large()
 
 
 def _unpack(dataset: Dataset, image: Image) -> None:

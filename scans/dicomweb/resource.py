@@ -13,7 +13,15 @@ from rest_framework.views import APIView
 from accounts.permissions import person_of
 from scans.models import Instance, Series, Study
 
-INSTANCE_COLUMNS = ("pk", "site_id", "sop_instance_uid", "sop_class_uid", "transfer_syntax_uid", "sha256")
+INSTANCE_COLUMNS = (
+    "pk",
+    "site_id",
+    "sop_instance_uid",
+    "sop_class_uid",
+    "transfer_syntax_uid",
+    "sha256",
+    "size",
+)
 
 
 class OwnNegotiation(DefaultContentNegotiation):

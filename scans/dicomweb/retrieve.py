@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from rest_framework.request import Request
 from accounts.permissions import person_of
 from scans.dicom.part10 import meta_offset
 from scans.dicom.refusal import Refused
-from scans.dicom.transcoding import can_transcode, transcode
+from scans.dicom.transcoding import LARGEST_BYTES, can_transcode, too_large, transcode
 from scans.dicomweb.multipart_out import Part, multipart, with_syntax
 from scans.dicomweb.negotiation import (
     ANY,
@@ -58,19 +59,24 @@ class Delivery:
         if not self.explicit or stored == DEFAULT_SYNTAX:
             return stored, stored_file(self.instance)
         try:
-            with open_instance(self.instance) as file:
-                return DEFAULT_SYNTAX, iter([transcode(file)])
+            return DEFAULT_SYNTAX, iter([transcode(io.BytesIO(self._whole()))])
         except Refused as refused:
             if self.must:
                 raise NotAcceptable("not_acceptable", refused.sentence) from refused
             return stored, stored_file(self.instance)
+
+    def _whole(self) -> bytes:
+        if self.instance.size > LARGEST_BYTES:
+            raise too_large()
+        return b"".join(stored_file(self.instance))
 
 
 def stored_file(instance: Instance) -> Iterator[bytes]:
     """The file as it came, with its preamble cleared: it may hold a program (PS3.10 section 7.5)."""
     with open_instance(instance) as file:
         head = file.read(len(PREAMBLE) + 4)
-        yield PREAMBLE + b"DICM" + head[meta_offset(head) or len(head) :]
+        offset = meta_offset(head)
+        yield PREAMBLE + b"DICM" + head[len(head) if offset is None else offset :]
         while chunk := file.read(CHUNK):
             yield chunk
 

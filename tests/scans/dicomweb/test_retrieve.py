@@ -155,6 +155,13 @@ class TestFiles:
         ((_, back),) = parts(client.get(FIRST))
         assert back == b"\0" * 128 + sent[128:]
 
+    @pytest.mark.parametrize("missing", [128, 132])
+    def test_that_came_without_a_preamble_get_one(self, client, missing):
+        stow(client, ct_image(1)[missing:])
+        for wish in ("; transfer-syntax=*", ""):
+            ((_, back),) = parts(client.get(FIRST, HTTP_ACCEPT=DICOM + wish))
+            assert back == ct_image(1)
+
     def test_of_a_series_and_a_study_come_in_one_answer(self, client, stored):
         for path in (SERIES_PATH, f"/dicomweb/studies/{STUDY}"):
             answer = client.get(path, HTTP_ACCEPT=DICOM)

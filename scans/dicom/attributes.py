@@ -5,15 +5,31 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
+from functools import cache
 from typing import Any, cast
 
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag, Tag
+
+from scans.dicom.json_fast import fast_model
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
 
 
 def values(dataset: Dataset, keyword: str) -> list[Any]:
     """All values under `keyword`, none if absent or not decodable."""
+    raw: object = dataset.get_item(_tag(keyword))
+    if raw is None:
+        return []
+    quick = fast_model(raw) if isinstance(raw, RawDataElement) and raw.VR != "PN" else None
+    if quick is not None:
+        return list(quick.get("Value", ()))
     try:
         value = dataset.get(keyword)
     except Exception:  # pydicom raises many kinds on damaged values; all mean "no usable value"

@@ -8,6 +8,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.dataelem import DataElement, RawDataElement
 
+from scans.dicom.json_fast import fast_model
 from scans.dicom.person_names import decoded
 
 LARGEST_BINARY = 1024
@@ -19,7 +20,14 @@ def dicom_json(dataset: Dataset) -> dict[str, Any]:
     """The public elements as tag -> {vr, Value}; values that cannot be written are left out."""
     model: dict[str, Any] = {}
     for tag in dataset.keys():  # noqa: SIM118 - iterating a Dataset yields elements and converts them all
-        element = None if tag.is_private else _element(dataset, int(tag))
+        if tag.is_private:
+            continue
+        raw = dataset.get_item(tag)
+        quick = fast_model(raw) if isinstance(raw, RawDataElement) else None
+        if quick is not None:
+            model[f"{int(tag):08X}"] = quick
+            continue
+        element = _element(dataset, int(tag))
         if element is not None and not _is_bulk(element):
             model.update(_model_of(element))
     return model

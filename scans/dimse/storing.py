@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+import time
 from dataclasses import dataclass
 from itertools import chain
 
@@ -13,6 +14,7 @@ from pydicom import Dataset
 from core.problems import UserError
 from scans.dimse.guarded import DataSet
 from scans.ingest.arrivals import INSTANCES, Arrival, Refusal, identify
+from scans.ingest.filing import Drawer
 from scans.ingest.reasons import (
     DOES_NOT_MATCH,
     OUT_OF_RESOURCES,
@@ -34,6 +36,7 @@ IMPLEMENTATION_UID = b"2.25.141906471620236163937118366083412353821"
 IMPLEMENTATION_NAME = b"LUNGPORTAL"
 RECORD_EVERY = 500
 LOOK_AT_ROOM_EVERY = 100
+BELIEVED_S = 2.0
 NOT_AS_ANNOUNCED = "NOT_AS_ANNOUNCED"
 
 
@@ -88,6 +91,8 @@ class Reception:
         self.peer = peer
         self.counts = dict.fromkeys(Outcome, 0)
         self._room: Room | None = None
+        self._drawer = Drawer(peer.site)
+        self._opened = 0.0
         self._upload: Upload | None = None
         self._files: list[UploadedFile] = []
 
@@ -96,19 +101,24 @@ class Reception:
         close_old_connections()
         try:
             receipt = self._receive(command, data)
-        except StorageFull as error:
-            return answer(OUT_OF_RESOURCES, error.sentence)
-        except UserError as error:
-            return answer(PROCESSING_FAILURE, error.sentence)
-        except DatabaseError:
-            logger.exception("an object could not be filed")
-            return answer(PROCESSING_FAILURE, "The database does not answer. Send it again later.")
+        except (UserError, DatabaseError) as error:
+            self._drawer.forget()
+            return _answer_of_error(error)
         self._note(receipt)
         return _answer_of(receipt)
 
     def _receive(self, command: Command, data: DataSet) -> Receipt:
-        (receipt,) = receive(self.peer.site, [self._arrived(command, data)])
+        arrived = self._arrived(command, data)
+        (receipt,) = receive(self.peer.site, [arrived], self._drawer_now())
         return receipt
+
+    def _drawer_now(self) -> Drawer:
+        """Rows that were looked up are believed for a moment: then a study may have been deleted."""
+        now = time.monotonic()
+        if now - self._opened > BELIEVED_S:
+            self._drawer.forget()
+            self._opened = now
+        return self._drawer
 
     def _arrived(self, command: Command, data: DataSet) -> Arrival | Refusal:
         """What came, once its bytes are durable."""
@@ -175,6 +185,15 @@ def _as_announced(command: Command, arrival: Arrival | Refusal) -> Arrival | Ref
     if (header.sop_class_uid, header.sop_instance_uid) == (command.sop_class_uid, command.sop_instance_uid):
         return arrival
     return Refusal(NOT_AS_ANNOUNCED, "The object is not the one that its request names. Send it again.")
+
+
+def _answer_of_error(error: UserError | DatabaseError) -> Dataset:
+    if isinstance(error, StorageFull):
+        return answer(OUT_OF_RESOURCES, error.sentence)
+    if isinstance(error, UserError):
+        return answer(PROCESSING_FAILURE, error.sentence)
+    logger.error("an object could not be filed: %s", type(error).__name__)
+    return answer(PROCESSING_FAILURE, "The database does not answer. Send it again later.")
 
 
 def _answer_of(receipt: Receipt) -> Dataset:

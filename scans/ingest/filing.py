@@ -40,6 +40,12 @@ class Drawer:
         self._studies: dict[str, Study] = {}
         self._patients: dict[tuple[str, str], Patient] = {}
 
+    def forget(self) -> None:
+        """Look everything up again: rows made in a transaction that failed are not there."""
+        self._series.clear()
+        self._studies.clear()
+        self._patients.clear()
+
     def series_for(self, header: Header) -> Series:
         """The series of an image.
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from scans.dicom import attributes as a
 from scans.dicom.part10 import open_part10
+from scans.dicom.pictures import DICOM_MARK, with_picture
 from scans.dicom.pixels import decode
 from scans.dicom.refusal import Refused
 from scans.dicom.window import PRESETS, render_slice
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-LARGEST_SIDE = 4096
 SMALLEST_SIDE = 64
-DICOM_MARK = slice(128, 132)
 Pair = tuple[float, float]
 
 
@@ -45,7 +42,7 @@ def open_picture(content: bytes) -> Picture:
     Refused : no picture, damaged, too large or too small, or a DICOM image that is not CT.
     """
     dicom = content[DICOM_MARK] == b"DICM"
-    picture = _of_dicom(content) if dicom else _of_image(content)
+    picture = _of_dicom(content) if dicom else with_picture(content, _of_pillow)
     rows, columns = picture.grey.shape
     if min(rows, columns) < SMALLEST_SIDE:
         raise Refused(
@@ -60,36 +57,6 @@ def _of_dicom(content: bytes) -> Picture:
     known = len(spacing) == 2 and all(0.05 < s < 10 for s in spacing)
     pixel_mm = (spacing[0], spacing[1]) if known else None
     return Picture(render_slice(hu, PRESETS["mediastinum"]), hu, pixel_mm)
-
-
-def _of_image(content: bytes) -> Picture:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-                _require_size(image.size)
-                return _of_pillow(image)
-        except Refused:
-            raise
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise _too_large() from error
-        except UnidentifiedImageError as error:
-            raise Refused(
-                "NOT_A_PICTURE", "The file is no picture. Send PNG, JPEG, BMP, TIFF or one DICOM slice."
-            ) from error
-        except Exception as error:  # decoders of damaged files raise anything from SyntaxError to OSError
-            raise Refused(
-                "DAMAGED", "The picture is damaged and cannot be decoded. Save it again."
-            ) from error
-
-
-def _require_size(size: tuple[int, int]) -> None:
-    if max(size) > LARGEST_SIDE:
-        raise _too_large()
-
-
-def _too_large() -> Refused:
-    return Refused("TOO_LARGE", f"The picture has more than {LARGEST_SIDE} pixels along a side. Shrink it.")
 
 
 def _of_pillow(image: Image.Image) -> Picture:

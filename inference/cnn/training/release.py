@@ -39,7 +39,7 @@ CONSTANTS: dict[str, dict[str, Any]] = {
         "step_mm": "the scan's own pixels and slices",
         "window": [shown.OUTLINE_SLICES, shown.OUTLINE_WINDOW, shown.OUTLINE_WINDOW],
         "windows_hu": [[-1000, 400], [-200, 300]],
-        "threshold": 0.3,
+        "threshold": 0.6,
     },
     "outline": {
         "trained_on": [LIDC],

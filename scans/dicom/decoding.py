@@ -28,7 +28,8 @@ from scans.dicom.pixels import damage_refused, decode, hounsfield
 
 Opener = Callable[[], BinaryIO | bytes]
 Plane = NDArray[np.int16]
-WORTH_A_PROCESS = 64
+WORTH_A_PROCESS = 128
+"""Slices that are worth the second of processor time that each process needs to start."""
 
 
 def cores() -> int:

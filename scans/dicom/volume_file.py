@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from scans.dicom.decoding import cores
 from scans.dicom.geometry import Geometry
 from scans.dicom.refusal import Refused
 from scans.dicom.volume import BuiltVolume, volume_digest
@@ -23,12 +24,11 @@ from scans.dicom.volume import BuiltVolume, volume_digest
 MAGIC = b"LPV1"
 LEVEL = 1
 LARGEST_HEADER = 16 << 20
-COMPRESSORS = 2
 
 
 def write_volume(file: BinaryIO, volume: BuiltVolume) -> None:
     """Write `volume` at the present place of a binary file."""
-    with ThreadPoolExecutor(COMPRESSORS) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         blocks = list(pool.map(_compressed, volume.hu))
     header = json.dumps(_header(volume, blocks)).encode()
     file.write(MAGIC + struct.pack("<LL", len(header), zlib.crc32(header)) + header)
@@ -116,8 +116,11 @@ class VolumeReader:
 
     def slice(self, k: int) -> NDArray[np.int16]:
         """Slice `k` in HU (y, x)."""
+        return self._unpacked(self.slice_bytes(k))
+
+    def _unpacked(self, block: bytes) -> NDArray[np.int16]:
         _, rows, columns = self._header["shape"]
-        plane = np.frombuffer(zlib.decompress(self.slice_bytes(k)), "<i2")
+        plane = np.frombuffer(zlib.decompress(block), "<i2")
         if plane.size != rows * columns:
             raise _damaged()
         return plane.reshape(rows, columns).astype(np.int16, copy=False)
@@ -126,8 +129,9 @@ class VolumeReader:
         """The whole volume, its digest checked."""
         geometry = self.geometry
         hu = np.empty(geometry.shape, np.int16)
-        for k in range(len(hu)):
-            hu[k] = self.slice(k)
+        with ThreadPoolExecutor(cores()) as pool:
+            for k, plane in enumerate(pool.map(self._unpacked, map(self.slice_bytes, range(len(hu))))):
+                hu[k] = plane
         if volume_digest(hu, geometry) != self.digest:
             raise _damaged()
         stored = self._header

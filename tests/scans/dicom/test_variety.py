@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from scans.dicom.headers import Header, read_header
+from scans.dicom.part10 import open_part10
+from scans.dicom.person_names import person_name
 from scans.dicom.pixels import decode
 from scans.dicom.refusal import Refused
 from tests.scans.dicom.test_every_file import table
@@ -49,6 +52,12 @@ def test_a_header_survives_a_json_column(name: str, variety: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_name_is_decoded_with_all_its_groups(name: str, variety: Path) -> None:
     assert read_header((variety / "charsets" / f"{name}.dcm").read_bytes()).patient_name == NAMES[name]
+
+
+def test_a_name_in_a_sequence_is_decoded_by_the_character_set_of_its_item(variety: Path) -> None:
+    content = (variety / "charsets" / "sequence-own-charset.dcm").read_bytes()
+    item = open_part10(io.BytesIO(content)).dataset.RequestedProcedureCodeSequence[0]
+    assert person_name(item, "PatientName") == "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"
 
 
 @pytest.mark.parametrize("name", [one.file for one in TABLE if one.file.startswith("encodings/ct-a")])

@@ -32,7 +32,7 @@ from scans.volumes import keep, opener_of
 
 logger = logging.getLogger(__name__)
 
-NO_VOLUME = {"E_GEOM", "E_MIXED", "E_RESCALE", "E_MODALITY", "E_MULTIFRAME"}
+NO_VOLUME = {"E_GEOM", "E_MIXED", "E_RESCALE", "E_MODALITY", "E_MULTIFRAME", "E_PICTURE"}
 """After these no volume is built; after any other refusal one is, to be looked at and read on request."""
 UNEXPECTED = Refused(
     "UNEXPECTED",

@@ -115,6 +115,13 @@ class Spooled:
         with self.file:
             return self.keep(folder)
 
+    def start(self, size: int) -> bytes:
+        """The first bytes; whoever reads on starts anew."""
+        self.file.seek(0)
+        start = self.file.read(size)
+        self.file.seek(0)
+        return start
+
     def keep(self, folder: str) -> str:
         """Store the bytes for good under their hash; returns the name in the storage."""
         name = content_name(folder, self.sha256)

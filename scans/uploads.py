@@ -11,8 +11,10 @@ from django.db import transaction
 
 from accounts.models import Site
 from scans import limits
+from scans.dicom.pictures import START_BYTES, is_picture
 from scans.ingest.archives import ArchiveRefused, is_zip, members
 from scans.ingest.arrivals import INSTANCES, Arrival, Refusal, identify
+from scans.ingest.pictures import as_capture
 from scans.ingest.receive import Outcome, Receipt, receive
 from scans.ingest.room import NO_SPACE, OVER_QUOTA, room_at
 from scans.models import Instance, Upload, UploadedFile
@@ -53,10 +55,14 @@ class Batch:
     Bytes go to the disk while the next file arrives. Every hundred files are filed and committed on the way,
     so that memory stays flat.
 
+    `takes_pictures`: plain pictures become Secondary Captures instead of being refused.
+
     Raises
     ------
     StorageFull : there is no room for the announced number of bytes; nothing was taken.
     """
+
+    takes_pictures = False
 
     def __init__(
         self, site: Site, person: Person | None, road: Upload.Road, announced_bytes: int = 0
@@ -124,7 +130,18 @@ class Batch:
             raise error
         self.refuse(NO_SPACE)
 
+    def _take_picture(self, spooled: Spooled) -> None:
+        made = as_capture(spooled)
+        if isinstance(made, Refusal):
+            self.refuse(made)
+            return
+        with made:
+            self._take_spooled(made, None)
+
     def _take_spooled(self, spooled: Spooled, check: Check | None) -> None:
+        if self.takes_pictures and is_picture(spooled.start(START_BYTES)):
+            self._take_picture(spooled)
+            return
         arrival = identify(spooled)
         if check and isinstance(arrival, Arrival):
             arrival = check(arrival)
@@ -188,7 +205,10 @@ def receive_batch(person: Person, site: Site, files: Iterable[Any], road: Upload
 
     File names are echoed in the answer and never stored: they often hold a patient's name.
     """
+    files = list(files)
     batch = Batch(site, person, road)
+    # Beside DICOM files pictures are those of the viewer on a disc, not slices.
+    batch.takes_pictures = all(is_picture(next(iter(file.chunks()), b"")) for file in files)
     names: list[str] = []
     for file in files:
         made = batch.take_file_or_zip(file.chunks())

@@ -11,6 +11,11 @@ from scans.dicom.checks.check import Check, check
 from scans.dicom.checks.kernels import Sharpness
 from scans.dicom.headers import Header
 
+PLAIN_PICTURE = "PLAIN_PICTURE"
+PICTURE_SENTENCE = (
+    "A plain picture has no Hounsfield units and no spacing, and is not read. To have a picture of one slice "
+    "looked at, send it under Single image (/image/)."
+)
 TOLERANCE_MM = 1e-6
 CHEST = re.compile(r"CHEST|THORA|LUNG|^(CAP|TAP)$", re.IGNORECASE)
 AXIAL_COSINE = 0.94
@@ -27,6 +32,8 @@ def check_header_set(headers: Sequence[Header], *, screening: bool = False) -> t
 
 def check_acquisition(acquisition: Acquisition, *, screening: bool = False) -> tuple[Check, ...]:
     """The same from the summary. `screening` adds the dose limit of screening examinations."""
+    if any(PLAIN_PICTURE in image_type for image_type in acquisition.image_types):
+        return (check("E_PICTURE", PICTURE_SENTENCE),)
     rules: tuple[Callable[[Acquisition], Found], ...] = (
         _modality,
         _image_type,

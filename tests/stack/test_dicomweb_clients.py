@@ -58,7 +58,7 @@ def test_dicomweb_client_finds_studies_series_and_instances(client: DICOMwebClie
 def test_dicomweb_client_retrieves_metadata(client: DICOMwebClient) -> None:
     assert len(client.retrieve_study_metadata(STUDY)) == 3
     assert len(client.retrieve_series_metadata(STUDY, SERIES)) == 3
-    (one,) = client.retrieve_instance_metadata(STUDY, SERIES, f"{SERIES}.1") or [{}]
+    one = client.retrieve_instance_metadata(STUDY, SERIES, f"{SERIES}.1")
     (pixels,) = client.retrieve_bulkdata(one["7FE00010"]["BulkDataURI"])
     assert pixels == dcmread(io.BytesIO(ct_image(1))).PixelData
 

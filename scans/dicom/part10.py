@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tempfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from scans.dicom.refusal import Refused
 UNDEFINED = 0xFFFFFFFF
 LARGEST_VALUE = 1 << 20
 LARGEST_HEADER = 32 << 20
+INFLATED_PIECE = 1 << 20
+INFLATED_IN_MEMORY = 4 << 20
 PIXEL_DATA = 0x7FE00010
 PIXEL_TAGS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
@@ -131,20 +134,28 @@ def _length_watch(
 
 
 def _inflated(stream: BinaryIO, size: int) -> tuple[BinaryIO, int]:
-    """The inflated body of a deflated file (PS3.5 A.5); never more than 20 times its size and 64 MiB."""
+    """The inflated body of a deflated file (PS3.5 A.5); never more than 20 times its size and 64 MiB.
+
+    It is unpacked piece by piece into a temporary file, so that a bomb fills no memory.
+    """
     limit = (64 << 20) + 20 * size
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    body = tempfile.SpooledTemporaryFile(max_size=INFLATED_IN_MEMORY)  # noqa: SIM115 - the caller reads it
     try:
-        body = inflater.decompress(stream.read(), limit)
+        while not inflater.eof and (piece := inflater.unconsumed_tail or stream.read(INFLATED_PIECE)):
+            body.write(inflater.decompress(piece, INFLATED_PIECE))
+            if body.tell() > limit:
+                raise Refused(
+                    "TOO_LARGE", "The deflated file unpacks to an implausible size. Send it uncompressed."
+                )
+        body.write(b"" if inflater.eof else inflater.flush())
     except zlib.error as error:
         raise Refused("DAMAGED", "The deflated file is damaged. Send it again in full.") from error
     if not inflater.eof:
-        if len(body) >= limit:
-            raise Refused(
-                "TOO_LARGE", "The deflated file unpacks to an implausible size. Send it uncompressed."
-            )
         raise truncated()
-    return io.BytesIO(body), len(body)
+    unpacked = body.tell()
+    body.seek(0)
+    return body, unpacked  # type: ignore[return-value]
 
 
 def _up_to_pixels(body: BinaryIO, size: int, syntax: UID) -> tuple[Dataset, PixelElement | None]:

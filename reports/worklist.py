@@ -89,7 +89,7 @@ class Page:
 def studies_for(person: Person, filters: Filters) -> StudyQuerySet:
     """Studies that the filters ask for, in no order yet."""
     found = Study.objects.visible_to(person).filter(site__in=person.sites_as(*STAFF_ROLES))
-    found = found.filter(TABS[filters.tab].condition)
+    found = found.filter(TABS[filters.tab].condition, deidentified=False)
     if filters.site is not None:
         found = found.filter(site=filters.site)
     if filters.status:

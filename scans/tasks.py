@@ -43,3 +43,13 @@ def delete_due_studies() -> int:
     from scans.deletion import delete_due
 
     return delete_due()
+
+
+@shared_task(name="scans.tasks.make_research_copy")
+def make_research_copy(*, release_id: str) -> None:
+    from scans.deidentify.release import make_copy
+    from scans.models import Release
+
+    release = Release.objects.filter(pk=release_id).select_related("study__site", "study__patient").first()
+    if release is not None:
+        make_copy(release)

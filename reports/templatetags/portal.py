@@ -9,6 +9,7 @@ from django import template
 from django.db.models import Count
 from django.utils import timezone
 
+from core.querysets import STAFF_ROLES
 from inference.models import Job
 from reports import character, presentation
 
@@ -70,8 +71,8 @@ def query_with(context: dict[str, Any], **changes: Any) -> str:
 
 @register.simple_tag
 def is_staff_of(person: Any) -> bool:
-    """Whether somebody works at a site in another role than referrer."""
-    return bool(person.is_authenticated and person.roles and not person.is_only_referrer)
+    """Whether somebody works at a site, and does not merely refer or do research."""
+    return bool(person.is_authenticated and person.sites_as(*STAFF_ROLES))
 
 
 @register.simple_tag

@@ -15,7 +15,8 @@ from core.pages import page
 from core.querysets import STAFF_ROLES
 from reports.results import MAY_MAKE, ask_for_results, our_results, results_of
 from reports.views.study import study_of
-from scans.models import Delivery, Instance
+from scans.deidentify.release import MAY_RELEASE
+from scans.models import Delivery, Instance, Release
 from scans.volumes import open_instance
 
 DICOM = "application/dicom"
@@ -36,6 +37,8 @@ def show(request: PersonRequest, pk: UUID) -> HttpResponse:
         .filter(study=study)
         .select_related("peer", "instance__series")
         .order_by("-id"),
+        "may_release": request.user.has_role(study.site_id, *MAY_RELEASE) and not study.deidentified,
+        "release": Release.objects.visible_to(request.user).filter(study=study).first(),
         "may_make": request.user.has_role(study.site_id, *MAY_MAKE),
     }
     return render(request, "reports/results.html", context)

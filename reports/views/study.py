@@ -54,7 +54,7 @@ def show(request: PersonRequest, pk: UUID) -> HttpResponse:
     person = request.user
     study = Study.objects.visible_to(person).select_related("report").filter(pk=pk).first()
     if study is not None and not person.has_role(study.site_id, *STAFF_ROLES):
-        return redirect("report", study.report.pk)
+        return redirect("research") if study.deidentified else redirect("report", study.report.pk)
     study = study_of(person, pk)
     findings = study_page.findings_part(person, study)
     nodules = findings["nodules"]

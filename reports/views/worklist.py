@@ -13,6 +13,7 @@ from django.urls import reverse
 from accounts.requests import PersonRequest
 from core.audit import audited_once_per
 from core.pages import page
+from core.querysets import RESEARCHER, STAFF_ROLES
 from inference.models import Finding
 from reports import presentation, worklist
 from reports.forms import WorklistForm
@@ -33,6 +34,8 @@ SHORTCUTS = [
 def show(request: PersonRequest) -> HttpResponseBase:
     """The start page: studies for staff, final reports for referrers."""
     person = request.user
+    if person.sites_as(RESEARCHER) and not person.sites_as(*STAFF_ROLES, "referrer"):
+        return redirect("research")
     if person.is_only_referrer or not person.roles:
         return reports(request)
     form = WorklistForm(person, request.GET)

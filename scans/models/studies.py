@@ -87,7 +87,8 @@ class Study(Row):
             models.Index(
                 fields=["site", "status", "review"],
                 name="worklist_status",
-                condition=Q(hidden_at__isnull=True),  # so that the counts need the index alone
+                # What the worklist asks of each study, so that its counts need the index alone.
+                condition=Q(hidden_at__isnull=True, deidentified=False),
             ),
             models.Index(fields=["patient", "-started_at"], name="patient_studies"),
             models.Index(

@@ -1,6 +1,6 @@
 """How fast the archive takes instances in, beside Orthanc in the same run.
 
-    .venv/bin/python -m bench.ingest [--json FILE] [--only stow,parallel,growth,memory]
+    .venv/bin/python -m bench.ingest [--json FILE] [--only stow,cstore,parallel,growth,memory]
 
 300 CT instances of 525 kB on loopback, durable on both sides (Orthanc: SyncStorageArea). Each rate is the
 best of three rounds with fresh UIDs. Orthanc's STOW is its DICOMweb plugin, its REST is POST /instances.
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.archive.crowd import crowd
+from bench.archive.cstore import CALLER, STORESCU, cstore_rate
 from bench.archive.instances import series
 from bench.archive.memory import peak_of
 from bench.archive.orthanc import Orthanc, orthanc
@@ -36,7 +37,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(MEASURES), help="names of measures, with commas between")
     options = parser.parse_args()
     figures: dict[str, float] = {}
-    with portal("--dicom-port", "none") as ours, orthanc() as theirs:
+    with portal() as ours, orthanc() as theirs:
         token = ours.token("technician")
         for name in options.only.split(","):
             for key, value in MEASURES[name](ours, token, theirs):
@@ -77,6 +78,19 @@ def parallel(ours: Portal, token: str, theirs: Orthanc | None) -> Figures:
         yield "parallel_ratio", mine / peer
 
 
+def cstore(ours: Portal, token: str, theirs: Orthanc | None) -> Figures:
+    """One association; nothing is printed where dcmtk is not installed."""
+    if not STORESCU:
+        return
+    ours.manage("register_peer", CALLER, "--site", "north")
+    mine = best(lambda files: cstore_rate(ours.dicom_port, "LUNGPORTAL", files))
+    yield "cstore_per_s", mine
+    if theirs:
+        peer = best(lambda files: cstore_rate(theirs.dicom_port, "ORTHANC", files))
+        yield "orthanc_cstore_per_s", peer
+        yield "cstore_ratio", mine / peer
+
+
 def growth(ours: Portal, token: str, theirs: Orthanc | None) -> Figures:
     """Seconds an instance among 100,000, as a multiple of the same among the first thousand."""
     target = our_stow(ours, token)
@@ -98,7 +112,7 @@ def memory(ours: Portal, token: str, theirs: Orthanc | None) -> Figures:
     yield "web_peak_mb", peak.mb
 
 
-MEASURES = {"stow": stow, "parallel": parallel, "growth": growth, "memory": memory}
+MEASURES = {"stow": stow, "cstore": cstore, "parallel": parallel, "growth": growth, "memory": memory}
 
 if __name__ == "__main__":
     main()

@@ -45,6 +45,11 @@ class Portal:
         state = json.loads((self.data / "state.json").read_text())
         return {name: entry["pid"] for name, entry in state["processes"].items() if entry.get("pid")}
 
+    @property
+    def dicom_port(self) -> int:
+        """Where the DICOM listener is."""
+        return int(json.loads((self.data / "state.json").read_text())["dicom_port"])
+
     def get(self, path: str, token: str) -> Any:
         answer = requests.get(
             f"{self.base_url}{path}", headers={"Authorization": f"Token {token}"}, timeout=60
@@ -87,8 +92,9 @@ def portal(*options: str) -> Iterator[Portal]:
     """Start a portal on a fresh data folder; stopped, and nothing left, after the block."""
     with tempfile.TemporaryDirectory(prefix="lungportal-live-") as folder:
         Path(folder).chmod(0o755)
-        data, port = Path(folder) / "data", _free_port()
-        _up("--detach", "--no-demo", "--port", str(port), "--data", str(data), *options)
+        data, port, dicom = Path(folder) / "data", free_port(), free_port()
+        ports = ("--port", str(port), "--dicom-port", str(dicom))
+        _up("--detach", "--no-demo", *ports, "--data", str(data), *options)
         try:
             running = Portal(f"http://127.0.0.1:{port}", data, {})
             running.manage("make_demo", "--accounts-only")
@@ -114,7 +120,7 @@ def _plain() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k not in ours and not k.startswith("LUNGPORTAL_")}
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
@@ -125,12 +124,6 @@ def files_in(folder: Path, contents: list[bytes]) -> list[Path]:
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content)
     return paths
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:

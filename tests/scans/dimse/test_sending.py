@@ -27,7 +27,8 @@ from scans.ingest.receive import receive
 from scans.models import Delivery, Instance, Peer
 from scans.storage import spool
 from tests.dicom_files import ct_image
-from tests.scans.dimse.conftest import call, free_port, send, wait_for
+from tests.live import free_port
+from tests.scans.dimse.conftest import call, send, wait_for
 
 pytestmark = pytest.mark.django_db
 

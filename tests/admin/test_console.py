@@ -6,6 +6,7 @@ import pytest
 from django.apps import apps
 from django.contrib.admin.sites import site as console
 from django.urls import reverse
+from django.utils import timezone
 from knox.models import AuthToken
 
 from accounts.models import Membership, Person
@@ -16,7 +17,17 @@ from inference.models import Finding, Job, Network, Pipeline, Reading
 from inference.single.models import SingleImage
 from patients.models import Patient
 from reports.models import Addendum, Decision, Report, ReportVersion
-from scans.models import Instance, Quarantined, Series, Study, UploadedFile, Volume
+from scans.models import (
+    Delivery,
+    Instance,
+    Peer,
+    Quarantined,
+    Series,
+    Study,
+    UnknownCaller,
+    UploadedFile,
+    Volume,
+)
 from tests.factories import (
     PASSWORD,
     AddendumFactory,
@@ -42,6 +53,7 @@ READ_ONLY = [
     AuditEntry,
     Addendum,
     Decision,
+    Delivery,
     Finding,
     Instance,
     Job,
@@ -72,6 +84,10 @@ def fill(site):
     RiskProfileFactory(patient=study.patient)
     instance = InstanceFactory(series=series)
     QuarantinedFactory(study=study)
+    now = timezone.now()
+    peer = Peer.objects.create(site=site, name="PACS", ae_title="PACS")
+    Delivery.objects.create(site=site, study=study, peer=peer, instance=instance, next_attempt_at=now)
+    UnknownCaller.objects.create(ae_title="CT7", address="10.0.0.7", last_seen_at=now)
     upload = UploadFactory(site=site, person=PersonFactory(role="technician", site=site))
     UploadedFile.objects.create(upload=upload, position=0, outcome="stored", instance=instance)
     NetworkFactory()
@@ -124,7 +140,12 @@ def test_what_machine_or_signature_made_cannot_be_changed(model, browser, site):
 
 @pytest.mark.parametrize(
     "model",
-    [m for m in MODELS if label(m) not in ("inference.Network", "inference.Pipeline", "core.OutboxMessage")],
+    [
+        m
+        for m in MODELS
+        if label(m)
+        not in ("inference.Network", "inference.Pipeline", "core.OutboxMessage", "scans.UnknownCaller")
+    ],
     ids=label,
 )
 def test_rows_of_another_site_are_not_there(model, browser, other_site):

@@ -13,7 +13,7 @@ from inference.single.api import ImageViewSet
 from patients.api import PatientViewSet
 from reports.api import DecisionViewSet, NodulesView, ReportViewSet
 from reports.results_api import ResultsView
-from scans.api import UploadView
+from scans.api import KnownFilesView, UploadView
 from scans.study_api import SeriesViewSet, StudyViewSet
 
 router = SimpleRouter()
@@ -31,6 +31,7 @@ router.register("reports", ReportViewSet, "api-report")
 urlpatterns = [
     path("me/", MeView.as_view(), name="api-me"),
     path("uploads/", UploadView.as_view(), name="api-uploads"),
+    path("uploads/known/", KnownFilesView.as_view(), name="api-uploads-known"),
     path("series/<uuid:pk>/read_anyway/", ReadAnywayView.as_view(), name="api-series-read-anyway"),
     path("studies/<uuid:pk>/nodules/", NodulesView.as_view(), name="api-study-nodules"),
     path("studies/<uuid:pk>/results/", ResultsView.as_view(), name="api-study-results"),

@@ -21,7 +21,7 @@ from scans.slices import Slice, slice_of_instance, slice_of_volume
 from scans.uploads import receive_batch
 
 FOREVER = "private, max-age=31536000, immutable"
-SHORTCUTS = [(("Tab", "↵"), "choose files or a folder")]
+SHORTCUTS = [(("Tab", "↵"), "choose files or a folder"), (("p",), "pause the sending, or go on")]
 RECENT = 5
 
 

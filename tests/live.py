@@ -32,7 +32,8 @@ class Portal:
     def manage(self, *command: str) -> str:
         """Run one of the project's commands against this portal."""
         done = subprocess.run(
-            [REPOSITORY / "bin/manage", *command], env={**_plain(), "LUNGPORTAL_DATA": str(self.data)},
+            [REPOSITORY / "bin/manage", *command],
+            env={**plain_environment(), "LUNGPORTAL_DATA": str(self.data)},
             capture_output=True, text=True, check=True, timeout=PATIENCE_S,
         )  # fmt: skip
         return done.stdout
@@ -107,14 +108,14 @@ def portal(*options: str) -> Iterator[Portal]:
 def _up(*options: str) -> None:
     with tempfile.TemporaryFile("w+") as log:
         done = subprocess.run(
-            [REPOSITORY / "bin/up", *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=_plain(),
-            timeout=PATIENCE_S, check=False,
+            [REPOSITORY / "bin/up", *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+            env=plain_environment(), timeout=PATIENCE_S, check=False,
         )  # fmt: skip
         log.seek(0)
         assert done.returncode == 0, log.read()[-2000:]
 
 
-def _plain() -> dict[str, str]:
+def plain_environment() -> dict[str, str]:
     """The environment without what this test run has set for its own database."""
     ours = ("DATABASE_URL", "REDIS_URL", "STORAGE_URL", "DJANGO_SETTINGS_MODULE")
     return {k: v for k, v in os.environ.items() if k not in ours and not k.startswith("LUNGPORTAL_")}

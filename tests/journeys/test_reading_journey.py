@@ -2,80 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.journeys.steps import RADIOLOGIST, picture, portal_of, sign_in
+
 pytestmark = [pytest.mark.journey, pytest.mark.stack]
 
-BROWSER = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 READING_MS = 420_000  # seconds on an idle machine; minutes where others use its cores too
-RADIOLOGIST = "radiologist@demo.local"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if not Path(BROWSER).exists():
-        pytest.skip(f"there is no browser at {BROWSER}")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """What the browser complained of: errors of scripts and breaches of the content security policy."""
-    return []
-
-
-@pytest.fixture
-def tab(chromium: Any, complaints: list[str]) -> Iterator[Any]:
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    picture(page, "journey-end")
-    context.close()
-
-
-def portal_of(request: pytest.FixtureRequest) -> tuple[str, dict[str, str]]:
-    """Address and accounts of the portal under test: one that runs already, else one of our own."""
-    address = os.environ.get("LUNGPORTAL_TEST_URL")
-    if address:
-        return address.rstrip("/"), {RADIOLOGIST: os.environ["LUNGPORTAL_TEST_PASSWORD"]}
-    running = request.getfixturevalue("running_stack")
-    return running.base_url, running.accounts
-
-
-def picture(page: Any, name: str) -> None:
-    SCREENSHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", timeout=20_000)
-
-
-def sign_in(page: Any, base: str, password: str) -> None:
-    page.goto(f"{base}/accounts/login/")
-    picture(page, "sign-in")
-    page.get_by_label("Email").fill(RADIOLOGIST)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(f"{base}/")
 
 
 def upload(page: Any, base: str, files: list[Path]) -> None:

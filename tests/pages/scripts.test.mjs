@@ -2,7 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { batches } from "../../static/js/upload/send.js";
+import { unknown } from "../../static/js/upload/known.js";
+import { inSight } from "../../static/js/upload/list.js";
+import { batches, pause } from "../../static/js/upload/send.js";
+import { Speed, duration, megabytes } from "../../static/js/upload/speed.js";
 import { order } from "../../static/js/viewer/slices.js";
 import { View, matrix, toImage, toMillimetres } from "../../static/js/viewer/view.js";
 import { PRESETS, greyTable, paint } from "../../static/js/viewer/window.js";
@@ -84,9 +87,44 @@ test("a voxel has its place in the patient", () => {
   assert.deepEqual(toMillimetres(affine, 10, 20, 4).map((value) => Math.round(value * 100) / 100), [-172, -156, -245]);
 });
 
-test("a request carries at most fifty files or sixty megabytes, and a large file goes alone", () => {
+test("a request carries at most 25 files or 15 megabytes, and a large file goes alone", () => {
   const item = (megabytes) => ({ file: { size: megabytes * 1024 * 1024 } });
-  assert.deepEqual(batches(Array.from({ length: 120 }, () => item(0.5))).map((one) => one.length), [50, 50, 20]);
-  assert.deepEqual(batches([item(40), item(40), item(500), item(1)]).map((one) => one.length), [1, 1, 1, 1]);
+  assert.deepEqual(batches(Array.from({ length: 60 }, () => item(0.5))).map((one) => one.length), [25, 25, 10]);
+  assert.deepEqual(batches([item(10), item(10), item(500), item(1)]).map((one) => one.length), [1, 1, 1, 1]);
   assert.deepEqual(batches([]), []);
+});
+
+test("pauses between tries grow to half a minute, or are as long as the portal asks", () => {
+  assert.deepEqual([1, 2, 3, 6, 60].map((attempt) => pause(attempt, 0)), [1, 2, 4, 30, 30]);
+  assert.deepEqual([pause(1, 7), pause(1, 9999)], [7, 300]);
+});
+
+test("speed is that of the last seconds, and tells what is left", () => {
+  const speed = new Speed();
+  assert.equal(speed.left(1e6), "");
+  for (let second = 0; second <= 60; second += 1) speed.note(second, second < 30 ? 0 : (second - 30) * 2e6);
+  assert.equal(speed.rate, 2e6);
+  assert.equal(speed.left(240e6), "about 2 min left");
+  speed.forget();
+  assert.equal(speed.rate, 0);
+  assert.deepEqual([duration(0.2), duration(59), duration(3700), megabytes(5e4), megabytes(2.5e6), megabytes(2e10)], ["1 s", "59 s", "1 h 2 min", "50 kB", "2.5 MB", "20.0 GB"]);
+});
+
+test("of ten thousand rows only those in sight are drawn", () => {
+  assert.deepEqual(inSight(0, 320, 10_000), [0, 18]);
+  assert.deepEqual(inSight(32_000, 320, 10_000), [992, 1018]);
+  assert.deepEqual(inSight(1e9, 320, 10), [10, 10]);
+});
+
+test("what the portal has is settled and the rest is sent; all is, while it is away", async () => {
+  const file = (text) => ({ file: new Blob([text]), path: text });
+  const items = [file("one"), file("two")];
+  const one = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed";
+  const settled = [];
+  const asked = [];
+  globalThis.fetch = async (url, options) => { asked.push(JSON.parse(options.body)); return { ok: true, json: async () => ({ known: [{ sha256: one }] }) }; };
+  const left = await unknown(items, { known: "/k", site: "s", token: "t" }, (item) => settled.push(item.path));
+  assert.deepEqual([left.map((item) => item.path), settled, asked[0].site, asked[0].sha256[0]], [["two"], ["one"], "s", one]);
+  globalThis.fetch = async () => { throw new TypeError("away"); };
+  assert.equal((await unknown(items, { known: "/k", site: "s", token: "t" }, () => assert.fail())).length, 2);
 });

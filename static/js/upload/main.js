@@ -1,31 +1,36 @@
 // The upload page: collects, sends, and shows what became of each file.
-import { notify } from "../app.js";
+import { isTyping, notify } from "../app.js";
 import { fromDrop, fromInput } from "./collect.js";
-import { sendAll } from "./send.js";
+import { List, PROBLEMS } from "./list.js";
+import { Transfer } from "./send.js";
+import { Speed, megabytes } from "./speed.js";
+import { Studies } from "./studies.js";
 
-const SHOWN = 400;
-const TONE = { stored: "ok", duplicate: "", quarantined: "bad", refused: "bad", failed: "bad", sending: "busy" };
-const WORD = { waiting: "waiting", sending: "sending", stored: "stored", duplicate: "already there", quarantined: "put aside", refused: "refused", failed: "not sent" };
+const BREAK = "lungportal-upload";
+const SETTLED = ["stored", "duplicate", "refused", "quarantined", "failed"];
 
 const form = /** @type {HTMLFormElement} */ (document.getElementById("upload-form"));
 const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /** @type {import("./send.js").Item[]} */
 let items = [];
-/** @type {Map<string, { url: string, count: number, done: boolean }>} */
-const studies = new Map();
-/** @type {Map<object, HTMLTableRowElement>} */
-const lines = new Map();
-let stop = new AbortController();
-let sending = false;
 let drawing = 0;
+let gone = 0; // bytes that have left this machine; what the portal had already is not among them
+const speed = new Speed();
+const transfer = form ? new Transfer(road, { changed: show, answered, stored, trouble, halted }) : null;
+let list, studies;
 
 function csrf() {
   return form.querySelector("[name=csrfmiddlewaretoken]").value;
 }
 
+function road() {
+  const { endpoint, known } = form.dataset;
+  return { endpoint, known, site: form.elements.namedItem("site").value, token: csrf() };
+}
+
 /** @param {import("./collect.js").Found[]} found */
-async function take(found) {
+function take(found) {
   if (found.length === 0) {
     notify("There is no file in what you dropped.");
     return;
@@ -33,17 +38,8 @@ async function take(found) {
   const fresh = found.map(({ file, path }) => ({ file, path, state: "waiting", sent: 0, sentence: "" }));
   items = items.concat(fresh);
   part("transfer").hidden = false;
-  await send(fresh);
-}
-
-async function send(some) {
-  sending = true;
-  stop = new AbortController();
-  show();
-  const road = { endpoint: form.dataset.endpoint, site: form.elements.namedItem("site").value, token: csrf() };
-  await sendAll(some, road, { changed: show, answered }, stop.signal);
-  items.filter((item) => item.state === "waiting").forEach((item) => Object.assign(item, { state: "failed", sentence: "Stopped." }));
-  sending = false;
+  part("earlier").hidden = true;
+  transfer.add(fresh);
   show();
 }
 
@@ -51,9 +47,17 @@ async function send(some) {
 function answered(batch, answers) {
   batch.forEach((item, number) => {
     const mine = answers.filter((line) => line.name === String(number) || line.name.startsWith(`${number} (`));
-    settle(item, mine.length > 0 ? mine : [{ outcome: "refused", sentence: "The server found no file in it." }]);
+    settle(item, mine.length > 0 ? mine : [{ outcome: "refused", sentence: "The portal found no file in it." }]);
+    gone += item.file.size;
   });
-  answers.forEach(note);
+  answers.forEach((line) => studies.note(line));
+  show();
+}
+
+/** The portal has had this file since before. */
+function stored(item, line) {
+  Object.assign(item, { state: "duplicate", sent: item.file.size, sentence: "" });
+  studies.note(line);
   show();
 }
 
@@ -69,110 +73,96 @@ function settle(item, mine) {
   item.sentence = `${mine.length} files: ${count("stored")} stored, ${count("duplicate")} already there, ${refused} refused. ${[...new Set(mine.filter((line) => line.sentence && line.outcome !== "duplicate").map((line) => line.sentence))].slice(0, 3).join(" ")}`;
 }
 
-function note(line) {
-  if (!line.study_instance_uid || !line.study_url) return;
-  const study = studies.get(line.study_instance_uid) ?? { url: line.study_url, count: 0, done: false };
-  study.count += 1;
-  studies.set(line.study_instance_uid, study);
+/** "" when all is well again. */
+function trouble(sentence) {
+  const notice = part("trouble");
+  if (notice.textContent !== sentence) notice.textContent = sentence;
+  notice.hidden = sentence === "";
+  if (sentence) speed.forget();
+}
+
+function halted(sentence) {
+  trouble(`${sentence} Sending is paused.`);
+  show();
+}
+
+function pauseOrGoOn() {
+  if (!transfer.unfinished) return;
+  speed.forget();
+  trouble("");
+  if (transfer.paused) transfer.resume();
+  else transfer.pause();
+  show();
 }
 
 function show() {
   if (!drawing) drawing = requestAnimationFrame(draw);
 }
 
+function count() {
+  const found = { bytes: 0, sent: 0, under_way: 0, settled: 0 };
+  for (const state of ["waiting", "sending", ...SETTLED]) found[state] = 0;
+  for (const item of items) {
+    found[item.state] += 1;
+    found.bytes += item.file.size;
+    found.sent += item.sent;
+    if (item.state === "sending") found.under_way += item.sent;
+    if (SETTLED.includes(item.state) && item.state !== "failed") found.settled += 1;
+  }
+  return found;
+}
+
 function draw() {
   drawing = 0;
-  const size = (some) => some.reduce((sum, item) => sum + item.file.size, 0);
-  const bytes = size(items);
-  const sent = items.reduce((sum, item) => sum + item.sent, 0);
-  const count = (...states) => items.filter((item) => states.includes(item.state)).length;
-  const settled = count("stored", "duplicate", "refused", "quarantined");
-  const failed = count("failed");
-  /** @type {HTMLProgressElement} */ (part("whole")).value = bytes ? sent / bytes : 0;
-  part("sum").textContent = sending ? `Sending ${items.length} file${items.length === 1 ? "" : "s"}` : failed ? "Not everything was sent" : "Done";
-  part("detail").textContent = `${settled} of ${items.length} answered · ${megabytes(sent)} of ${megabytes(bytes)} · ${count("stored")} stored, ${count("duplicate")} already there, ${count("refused", "quarantined")} refused${failed ? `, ${failed} not sent` : ""}`;
-  part("stop").hidden = !sending;
-  part("again").hidden = sending || failed === 0;
-  items.slice(0, SHOWN).forEach(drawLine);
-  part("files-more").textContent = items.length > SHOWN ? `and ${items.length - SHOWN} more; those with a problem are listed here.` : "";
-  items.slice(SHOWN).filter((item) => ["refused", "quarantined", "failed"].includes(item.state)).forEach(drawLine);
-  drawStudies();
+  const now = count();
+  const busy = transfer.unfinished;
+  if (busy && !transfer.paused) speed.note(performance.now() / 1000, gone + now.under_way);
+  /** @type {HTMLProgressElement} */ (part("whole")).value = now.bytes ? now.sent / now.bytes : 0;
+  part("sum").textContent = heading(now, busy);
+  const refused = now.refused + now.quarantined;
+  part("detail").textContent = `${now.settled} of ${items.length} answered · ${now.stored} stored, ${now.duplicate} already there, ${refused} refused${now.failed ? `, ${now.failed} not sent` : ""}`;
+  const pace = speed.rate > 0 ? `${megabytes(speed.rate)}/s` : "";
+  part("pace").textContent = [`${megabytes(now.sent)} of ${megabytes(now.bytes)}`, ...(busy && !transfer.paused ? [pace, speed.left(now.bytes - now.sent)] : [])].filter(Boolean).join(" · ");
+  part("pause").hidden = !busy;
+  part("pause").textContent = transfer.paused ? "Go on" : "Pause";
+  part("pause").classList.toggle("primary", transfer.paused);
+  part("again").hidden = busy || now.failed === 0;
+  const problems = refused + now.failed;
+  part("only").hidden = problems === 0;
+  part("only-count").textContent = String(problems);
+  const filtered = /** @type {HTMLInputElement} */ (part("problems")).checked;
+  list.draw(filtered ? items.filter((item) => PROBLEMS.includes(item.state)) : items);
+  studies.draw(busy);
+  remember(busy, now.settled);
 }
 
-function megabytes(bytes) {
-  if (bytes < 1e5) return `${Math.ceil(bytes / 1e3)} kB`;
-  return `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+function heading(now, busy) {
+  if (busy) return transfer.paused ? "Paused" : `Sending ${items.length} file${items.length === 1 ? "" : "s"}`;
+  return now.failed ? "Not everything was sent" : "Done";
 }
 
-function drawLine(item) {
-  const line = lines.get(item) ?? newLine(item);
-  const key = `${item.state} ${item.sentence}`;
-  const bar = line.querySelector("progress");
-  if (bar) bar.value = item.file.size ? item.sent / item.file.size : 1;
-  if (line.dataset.key === key) return;
-  line.dataset.key = key;
-  const cell = line.cells[2];
-  cell.replaceChildren(chip(item.state));
-  if (item.state === "sending") cell.append(" ", Object.assign(document.createElement("progress"), { max: 1, value: 0 }));
-  if (item.sentence) cell.append(" ", Object.assign(document.createElement("span"), { className: "dim", textContent: item.sentence }));
-}
-
-function newLine(item) {
-  const line = /** @type {HTMLTableSectionElement} */ (part("files-list")).insertRow();
-  const name = line.insertCell();
-  name.className = "mono";
-  name.textContent = item.path;
-  const size = line.insertCell();
-  size.className = "right nowrap";
-  size.textContent = megabytes(item.file.size);
-  line.insertCell();
-  lines.set(item, line);
-  return line;
-}
-
-function chip(state) {
-  return Object.assign(document.createElement("span"), { className: `chip ${TONE[state] ?? ""}`, textContent: WORD[state] ?? state });
-}
-
-function drawStudies() {
-  for (const [uid, study] of studies) {
-    const id = `study-${uid}`;
-    const entry = document.getElementById(id) ?? newStudy(id, uid, study);
-    entry.querySelector("[data-count]").textContent = `${study.count} image${study.count === 1 ? "" : "s"}`;
-    entry.querySelector("button").disabled = sending || study.done;
-  }
-}
-
-function newStudy(id, uid, study) {
-  const entry = document.createElement("li");
-  entry.id = id;
-  const link = Object.assign(document.createElement("a"), { className: "strong link", href: study.url, textContent: "Open the study" });
-  const count = Object.assign(document.createElement("span"), { className: "dim" });
-  count.dataset.count = "";
-  const space = Object.assign(document.createElement("span"), { className: "spring" });
-  const button = Object.assign(document.createElement("button"), { type: "button", className: "btn primary", textContent: "Finished: read it now" });
-  button.addEventListener("click", () => complete(uid, study, button));
-  entry.append(link, count, space, button);
-  part("studies").append(entry);
-  return entry;
-}
-
-async function complete(uid, study, button) {
-  button.disabled = true;
+/** How many files were under way when the page was left: a number, no name. */
+function remember(busy, settled) {
   try {
-    const answer = await fetch(`${form.dataset.complete}${uid}/complete/`, { method: "POST", headers: { "X-CSRFToken": csrf(), Accept: "application/json" } });
-    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail ?? `The server answered with an error (${answer.status}).`);
-    study.done = true;
-    button.textContent = "✓ it is being read";
-  } catch (error) {
-    button.disabled = false;
-    notify(error instanceof TypeError ? "The server cannot be reached; try again." : error.message);
+    if (busy) localStorage.setItem(BREAK, JSON.stringify({ files: items.length, settled }));
+    else localStorage.removeItem(BREAK);
+  } catch {
+    // a browser that keeps nothing goes without the reminder
   }
 }
 
-function start() {
-  document.body.classList.add("scripted");
-  part("folder-label").hidden = false;
+function remind() {
+  try {
+    const { files, settled } = JSON.parse(localStorage.getItem(BREAK) ?? "{}");
+    if (!(files > settled)) return;
+    part("earlier").textContent = `An upload was broken off after ${settled} of ${files} files. Choose the same folder again: what has arrived is found by its content and not sent twice.`;
+    part("earlier").hidden = false;
+  } catch {
+    // nothing was kept, or not by us
+  }
+}
+
+function listen() {
   const drop = part("drop");
   for (const id of ["files", "folder"]) {
     const input = /** @type {HTMLInputElement} */ (part(id));
@@ -185,9 +175,23 @@ function start() {
     drop.classList.remove("over");
     if (event.dataTransfer) take(await fromDrop(event.dataTransfer));
   });
-  part("stop").addEventListener("click", () => stop.abort());
-  part("again").addEventListener("click", () => send(items.filter((item) => item.state === "failed")));
-  window.addEventListener("beforeunload", (event) => { if (sending) event.preventDefault(); });
+  part("pause").addEventListener("click", pauseOrGoOn);
+  part("problems").addEventListener("change", show);
+  part("again").addEventListener("click", () => { transfer.add(items.filter((item) => item.state === "failed")); show(); });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "p" && !event.ctrlKey && !event.metaKey && !event.altKey && !isTyping(event.target)) pauseOrGoOn();
+  });
+  addEventListener("beforeunload", (event) => { if (transfer.unfinished) event.preventDefault(); });
+  addEventListener("offline", () => { if (transfer.unfinished) trouble("This machine is offline. Sending goes on by itself when the network is back."); });
+}
+
+function start() {
+  document.body.classList.add("scripted");
+  part("folder-label").hidden = false;
+  list = new List(part("files-scroll"));
+  studies = new Studies(part("studies"), { complete: form.dataset.complete, csrf });
+  remind();
+  listen();
 }
 
 if (form) start();

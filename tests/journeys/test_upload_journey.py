@@ -1,0 +1,92 @@
+"""A folder of many files through the upload page: paused, without a network, after a reload."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.dicom_files import ct_image
+from tests.journeys.steps import RADIOLOGIST, picture, portal_of, sign_in
+
+pytestmark = [pytest.mark.journey, pytest.mark.stack]
+
+SLOW_MS = 180_000
+FILES = 400
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Many small images and a text."""
+    place = tmp_path_factory.mktemp("many")
+    for number in range(1, FILES):
+        image = ct_image(number, series="2.25.88002", study="2.25.88001")
+        (place / f"{number:04}.dcm").write_bytes(image)
+    (place / "notes.txt").write_text("no image")
+    return place
+
+
+def answered(page: Any) -> int:
+    found = re.match(r"(\d+) of", page.locator("#detail").inner_text())
+    return int(found[1]) if found else 0
+
+
+def slowly(page: Any) -> Any:
+    """Hold requests back, so that there is time to pause: about 12 batches a second at most."""
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    speed = {"offline": False, "latency": 150, "downloadThroughput": -1, "uploadThroughput": 250_000}
+    network.send("Network.emulateNetworkConditions", speed)
+    return network
+
+
+def test_a_folder_survives_a_pause_a_lost_network_and_a_reload(
+    request: pytest.FixtureRequest, tab: Any, folder: Path
+) -> None:
+    base, accounts = portal_of(request)
+    sign_in(tab, base, accounts[RADIOLOGIST])
+    tab.goto(f"{base}/scans/upload/")
+    network = slowly(tab)
+    tab.locator("#folder").set_input_files(str(folder))
+    tab.wait_for_function("parseInt(document.getElementById('detail').textContent) > 0", timeout=SLOW_MS)
+    tab.keyboard.press("p")
+    tab.locator("#sum", has_text=re.compile("^Paused$")).wait_for()
+    picture(tab, "upload-paused")
+    at_pause = answered(tab)
+    tab.wait_for_timeout(1500)
+    assert answered(tab) == at_pause < FILES
+
+    tab.context.set_offline(True)
+    tab.get_by_role("button", name="Go on").click()
+    tab.locator("#trouble", has_text="Trying again in").wait_for(timeout=SLOW_MS)
+    picture(tab, "upload-offline")
+    tab.context.set_offline(False)
+    network = slowly(tab)
+    tab.wait_for_function(
+        f"parseInt(document.getElementById('detail').textContent) > {at_pause}", timeout=SLOW_MS
+    )
+    before_reload = answered(tab)
+    asked: list[str] = []
+    tab.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+    tab.reload()
+    assert asked == ["beforeunload"]
+    tab.locator("#earlier", has_text="An upload was broken off").wait_for()
+    picture(tab, "upload-after-reload")
+
+    network.detach()
+    tab.locator("#folder").set_input_files(str(folder))
+    tab.locator("#sum", has_text=re.compile("^Done$")).wait_for(timeout=SLOW_MS)
+    said = tab.locator("#detail").inner_text()
+    there = int(re.search(r"(\d+) already there", said)[1])  # type: ignore[index]
+    assert said.startswith(f"{FILES} of {FILES} answered")
+    assert said.endswith("1 refused")
+    assert before_reload - 1 <= there < FILES
+    tab.get_by_text("with a problem").click()
+    assert tab.locator("#files-scroll tbody:nth-of-type(2) tr").count() == 1
+    picture(tab, "upload-done")
+    tab.set_viewport_size({"width": 390, "height": 844})
+    tab.get_by_text("with a problem").click()
+    picture(tab, "upload-390")
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 390

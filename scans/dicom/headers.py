@@ -16,7 +16,7 @@ from scans.dicom.geometry import Triple
 from scans.dicom.json_model import dicom_json
 from scans.dicom.part10 import Part10, open_part10
 from scans.dicom.person_names import person_name
-from scans.dicom.refusal import Refused
+from scans.dicom.refusal import Refused, is_damage
 
 Json = dict[str, Any]
 ALWAYS_LOSSY = frozenset(f"1.2.840.10008.1.2.4.{n}" for n in ("50", "51", "53", "55", "81"))
@@ -146,9 +146,11 @@ def read_header(source: BinaryIO | bytes) -> Header:
         require_identity(part10.dataset)
         require_pixels(part10)
         return _header(part10)
-    except (Refused, OSError):
+    except Refused:
         raise
-    except Exception as error:  # whatever hostile bytes provoke in a parser ends as one refusal
+    except BaseException as error:  # whatever hostile bytes provoke in a parser ends as one refusal
+        if not is_damage(error):
+            raise
         raise Refused(
             "DAMAGED", "The file is damaged and cannot be read. Export and send it again."
         ) from error

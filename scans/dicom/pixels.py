@@ -12,7 +12,7 @@ from pydicom import Dataset
 
 from scans.dicom import attributes as a
 from scans.dicom.image import Image, open_image
-from scans.dicom.refusal import Refused
+from scans.dicom.refusal import Refused, is_damage
 
 AIR_HU = -1024
 CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
@@ -44,9 +44,11 @@ def damage_refused() -> Iterator[None]:
     """Decoders raise anything from ValueError to a bare RuntimeError: all of it means damaged pixels."""
     try:
         yield
-    except (Refused, OSError):
+    except Refused:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if not is_damage(error):
+            raise
         raise Refused(
             "PIXELS_DAMAGED", "The pixels are damaged and cannot be decoded. Send it again."
         ) from error

@@ -16,3 +16,14 @@ class Refused(Exception):
         super().__init__(f"{code}: {sentence}")
         self.code = code
         self.sentence = sentence
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error that a parser or decoder raised tells of the bytes, and not of storage or an interrupt.
+
+    pydicom raises OSError without a number for data that end early; decoders written in Rust panic with an
+    exception that is no `Exception`.
+    """
+    if isinstance(error, OSError):
+        return type(error) is OSError and error.errno is None
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"

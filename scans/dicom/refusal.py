@@ -19,7 +19,7 @@ class Refused(Exception):
 
 
 def is_damage(error: BaseException) -> bool:
-    """Whether an error that a parser or decoder raised tells of the bytes, and not of storage or an interrupt.
+    """Whether an error of a parser or decoder tells of the bytes, and not of storage or an interrupt.
 
     pydicom raises OSError without a number for data that end early; decoders written in Rust panic with an
     exception that is no `Exception`.

@@ -7,6 +7,7 @@ file (DICOM PS3.5 section 7.1, PS3.10 section 7.1) before its value is read.
 from __future__ import annotations
 
 import io
+import re
 import struct
 import tempfile
 import zlib
@@ -24,6 +25,7 @@ from scans.dicom.refusal import Refused
 UNDEFINED = 0xFFFFFFFF
 LARGEST_VALUE = 1 << 20
 LARGEST_HEADER = 32 << 20
+UID_PATTERN = re.compile(r"[0-9.]{1,64}")
 INFLATED_PIECE = 1 << 20
 INFLATED_IN_MEMORY = 4 << 20
 PIXEL_DATA = 0x7FE00010
@@ -73,7 +75,7 @@ def open_part10(stream: BinaryIO) -> Part10:
     stream.seek(0)
     meta = _file_meta(stream, size)
     syntax = UID(str(meta.get("TransferSyntaxUID", "")).strip("\0 "))
-    if not syntax:
+    if not UID_PATTERN.fullmatch(syntax):
         raise Refused("NOT_DICOM", "The file names no transfer syntax. Export it again as DICOM Part 10.")
     sop_class = str(meta.get("MediaStorageSOPClassUID", "")).strip("\0 ")
     if sop_class == MEDIA_DIRECTORY:

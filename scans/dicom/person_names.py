@@ -28,7 +28,7 @@ def decoded(value: PersonName | str) -> str:
     text = str(value).rstrip("\0 =")
     if "\x1b" in text and isinstance(value, PersonName):
         text = _without_escapes(value)
-    return _ESCAPES.sub("", text).replace("\x1b", "")
+    return _ESCAPES.sub("", text).replace("\x1b", "").replace("\0", "")
 
 
 def _without_escapes(name: PersonName) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pydicom import Dataset
+from pydicom.uid import UID
 
 from scans.dicom import attributes as a
 from scans.dicom import sop_classes
@@ -53,7 +54,7 @@ def require_pixels(part10: Part10) -> None:
 
 
 def _without_pixels(dataset: Dataset) -> Refused:
-    described = str(getattr(dataset.get("SOPClassUID"), "name", ""))
+    described = str(UID(a.uid(dataset, "SOPClassUID")).name)
     if "Rows" not in dataset and "Columns" not in dataset:
         if "Image Storage" not in described:
             return Refused(

@@ -46,7 +46,7 @@ class StudyAdmin(RoomAdmin):
     inlines = [SeriesInline, DeliveryInline]
     actions_detail = ["ask_to_delete"]
 
-    @action(description="Delete this study", url_path="delete-study")  # type: ignore[untyped-decorator]
+    @action(description="Delete this study", url_path="delete-study")
     def ask_to_delete(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Asks for the end of the UID and the reason, then hides the study and starts the grace period."""
         study = get_object_or_404(self.get_queryset(request), pk=object_id)

@@ -22,7 +22,7 @@ def dicom_json(dataset: Dataset) -> dict[str, Any]:
     for tag in dataset.keys():  # noqa: SIM118 - iterating a Dataset yields elements and converts them all
         if tag.is_private:
             continue
-        raw = dataset.get_item(tag)
+        raw: object = dataset.get_item(tag)
         quick = fast_model(raw) if isinstance(raw, RawDataElement) else None
         if quick is not None:
             model[f"{int(tag):08X}"] = quick

@@ -16,15 +16,37 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import UID, JPEGBaseline8Bit, JPEGExtended12Bit
+from pydicom.uid import (
+    JPEG2000,
+    UID,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+)
 
 from scans.dicom import attributes as a
 from scans.dicom.jpeg import claimed_matrix, decode_jpeg12, jpeg_frame
 from scans.dicom.part10 import PIXEL_DATA, Part10, PixelElement, open_part10, truncated
 from scans.dicom.refusal import Refused
+from scans.dicom.sheltered import may_die_here, stored_apart
 
 LARGEST_MATRIX = 4096 * 4096
 PIXEL_MODULE = 0x0028
+READ_BY_GDCM = (JPEGLossless, JPEGLosslessSV1)
+PLUGIN = {
+    JPEGBaseline8Bit: "pillow",
+    JPEGExtended12Bit: "pillow",
+    JPEGLSLossless: "pyjpegls",
+    JPEGLSNearLossless: "pyjpegls",
+    JPEG2000: "pylibjpeg",
+    JPEG2000Lossless: "pylibjpeg",
+}
+"""pydicom would ask GDCM first, which can end the process (see `sheltered`)."""
+
 TWELVE_BITS = (JPEGExtended12Bit, JPEGBaseline8Bit)  # the second by mistake of the writer
 
 
@@ -76,20 +98,31 @@ class Image:
             return self._decoded(*self._native(frame), as_rgb)
         encoded = self._encoded(frame)
         self._require_claim(encoded)
-        if self.syntax in TWELVE_BITS and (head := jpeg_frame(encoded)) and head.precision == 12:
+        head = jpeg_frame(encoded) if self.syntax in TWELVE_BITS else None
+        twelve = head is not None and head.precision == 12
+        if (twelve or self.syntax in READ_BY_GDCM) and not may_die_here():
+            return stored_apart(self._alone(encapsulate([encoded], has_bot=False), 1))
+        if twelve:
             return decode_jpeg12(encoded, self.rows, self.columns, self.samples)
         return self._decoded(encapsulate([encoded], has_bot=False), 1, 0, as_rgb)
 
     def _decoded(self, raw: bytes, frames: int, index: int, as_rgb: bool) -> NDArray[np.integer[Any]]:
+        stored: NDArray[np.integer[Any]]
+        plugin = PLUGIN.get(self.syntax, "")
+        stored, _ = self._decoder.as_array(
+            self._alone(raw, frames), index=index, raw=not as_rgb, decoding_plugin=plugin
+        )
+        return stored
+
+    def _alone(self, raw: bytes, frames: int) -> Dataset:
+        """A data set of nothing but the pixels and what describes them."""
         dataset = self.dataset.group_dataset(PIXEL_MODULE)
         dataset.NumberOfFrames = frames
         dataset.file_meta = FileMetaDataset()
         dataset.file_meta.TransferSyntaxUID = self.syntax
         dataset.add_new(PIXEL_DATA, self._pixels.vr or "OW", raw)
         dataset["PixelData"].is_undefined_length = self._pixels.fragments is not None
-        stored: NDArray[np.integer[Any]]
-        stored, _ = self._decoder.as_array(dataset, index=index, raw=not as_rgb)
-        return stored
+        return dataset
 
     def _native(self, frame: int) -> tuple[bytes, int, int]:
         """Bytes that hold the frame, how many frames they hold, and its number among them."""
@@ -143,6 +176,11 @@ def open_image(source: BinaryIO | bytes) -> Image:
     Refused : no DICOM, cut off, without pixels, too large, or in an encoding that is not read here.
     """
     return Image(open_part10(io.BytesIO(source) if isinstance(source, bytes) else source))
+
+
+def open_frame(content: bytes) -> NDArray[np.integer[Any]]:
+    """The stored values of a file of one frame that `stored_apart` wrote."""
+    return open_image(content).stored()
 
 
 def _decoder_of(syntax: UID) -> Any:

@@ -21,9 +21,9 @@ class Refused(Exception):
 def is_damage(error: BaseException) -> bool:
     """Whether an error of a parser or decoder tells of the bytes, and not of storage or an interrupt.
 
-    pydicom raises OSError without a number for data that end early; decoders written in Rust panic with an
-    exception that is no `Exception`.
+    pydicom raises a bare OSError where it finds no further tag in the bytes; decoders written in Rust panic
+    with an exception that is no `Exception`.
     """
     if isinstance(error, OSError):
-        return type(error) is OSError and error.errno is None
+        return str(error).startswith("No tag to read")
     return isinstance(error, Exception) or type(error).__name__ == "PanicException"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.uid import RLELossless
 
-from scans.dicom import decoder_process, decoding
+from scans.dicom import decoder_process, decoding, sheltered
 from scans.dicom.decoder_process import Decoder, serve
 from scans.dicom.decoding import WORTH_A_PROCESS, planes
 from scans.dicom.headers import read_header
@@ -50,7 +51,7 @@ def test_a_refusal_comes_back_from_the_process() -> None:
 def test_a_decoder_that_dies_takes_only_its_slice_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def dying() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            [sys.executable, "-c", "import os; os.read(0, 16); os._exit(9)"],
+            [sys.executable, "-c", "import os; os.read(0, 24); os._exit(9)"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -66,10 +67,30 @@ def test_a_decoder_that_dies_takes_only_its_slice_with_it(monkeypatch: pytest.Mo
 def test_the_far_end_answers_request_by_request() -> None:
     requests, answers = io.BytesIO(), io.BytesIO()
     for content in (ct_image(hu=-500), COLOUR):
-        requests.write(decoder_process.REQUEST.pack(0, len(content)) + content)
+        requests.write(decoder_process.REQUEST.pack(0, 0, len(content)) + content)
     requests.seek(0)
     serve(requests, answers)
     first, rest = answers.getvalue().split(b"\n", 1)
-    assert first == b'{"shape": [32, 32]}'
+    assert first == b'{"shape": [32, 32], "dtype": "<i2"}'
     assert np.frombuffer(rest[: 2 * 32 * 32], "<i2").tolist() == [-500] * 1024
     assert b'"NOT_CT_PIXELS"' in rest[2 * 32 * 32 :]
+
+
+@pytest.mark.shared
+def test_a_jpeg_that_only_gdcm_reads_never_reaches_it_in_this_process(
+    monkeypatch: pytest.MonkeyPatch, shared: Path
+) -> None:
+    def dying() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-c", "import os; os.read(0, 24); os.abort()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    content = (shared / "data/dicom/variety/encodings/ct-a-jpeg-lossless-sv1.dcm").read_bytes()
+    monkeypatch.setattr(sheltered, "_idle", {})
+    with monkeypatch.context() as patched:
+        patched.setattr(decoder_process, "_started", dying)
+        with pytest.raises(Refused, match="PIXELS_DAMAGED"):
+            decode(content)
+    assert decode(content).shape == (512, 512)

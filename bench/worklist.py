@@ -113,6 +113,7 @@ def study(rng: random.Random, site: str, patient: str, n: int, made: datetime) -
         "completed_at": made, "status": status, "reason": "", "stage": "", "progress": 1, "series_choice": "",
         "scan_probability": suspicion, "priority": suspicion, "finding_count": 2,
         "lead_finding": "Right lung, 11.2 mm solid", "warning_count": 0, "review": rng.choice(REVIEWS),
+        "deidentified": False,
     }  # fmt: skip
 
 

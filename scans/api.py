@@ -58,7 +58,7 @@ class KnownFilesView(APIView):
             .select_related("series__study")
             .defer("header")
         )
-        return Response({"known": KnownSerializer(stored, many=True).data})
+        return Response({"known": [KnownSerializer(instance).data for instance in stored]})
 
 
 class UploadView(APIView):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,16 @@ from tests.journeys.steps import RADIOLOGIST, picture, portal_of, sign_in
 pytestmark = [pytest.mark.journey, pytest.mark.stack]
 
 SLOW_MS = 180_000
-FILES = 400
+FILES = 300
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Many small images and a text."""
     place = tmp_path_factory.mktemp("many")
+    study = f"2.25.{uuid.uuid4().int}"
     for number in range(1, FILES):
-        image = ct_image(number, series="2.25.88002", study="2.25.88001")
+        image = ct_image(number, series=f"{study}.1", study=study)
         (place / f"{number:04}.dcm").write_bytes(image)
     (place / "notes.txt").write_text("no image")
     return place
@@ -42,13 +44,10 @@ def wait_for(page: Any, count: int) -> None:
         page.wait_for_timeout(50)
 
 
-def slowly(page: Any) -> Any:
-    """Hold requests back, so that there is time to pause: about 12 batches a second at most."""
-    network = page.context.new_cdp_session(page)
-    network.send("Network.enable")
-    speed = {"offline": False, "latency": 150, "downloadThroughput": -1, "uploadThroughput": 250_000}
-    network.send("Network.emulateNetworkConditions", speed)
-    return network
+def weather(network: Any, *, offline: bool = False) -> None:
+    """A slow line, so that there is time to pause; or none."""
+    line = {"offline": offline, "latency": 150, "downloadThroughput": -1, "uploadThroughput": 250_000}
+    network.send("Network.emulateNetworkConditions", line)
 
 
 def test_a_folder_survives_a_pause_a_lost_network_and_a_reload(
@@ -57,7 +56,9 @@ def test_a_folder_survives_a_pause_a_lost_network_and_a_reload(
     base, accounts = portal_of(request)
     sign_in(tab, base, accounts[RADIOLOGIST])
     tab.goto(f"{base}/scans/upload/")
-    network = slowly(tab)
+    network = tab.context.new_cdp_session(tab)
+    network.send("Network.enable")
+    weather(network)
     tab.locator("#folder").set_input_files(str(folder))
     wait_for(tab, 1)
     tab.keyboard.press("p")
@@ -67,12 +68,11 @@ def test_a_folder_survives_a_pause_a_lost_network_and_a_reload(
     tab.wait_for_timeout(1500)
     assert answered(tab) == at_pause < FILES
 
-    tab.context.set_offline(True)
+    weather(network, offline=True)
     tab.get_by_role("button", name="Go on").click()
     tab.locator("#trouble", has_text="Trying again in").wait_for(timeout=SLOW_MS)
     picture(tab, "upload-offline")
-    tab.context.set_offline(False)
-    network = slowly(tab)
+    weather(network)
     wait_for(tab, at_pause + 1)
     before_reload = answered(tab)
     asked: list[str] = []

@@ -6,7 +6,7 @@ const LITTER = /(^|\/)(\.DS_Store|Thumbs\.db|desktop\.ini|__MACOSX\/.*|\._.*)$/;
 
 /** @param {FileList} list @returns {Found[]} */
 export function fromInput(list) {
-  return [...list].map((file) => ({ file, path: file.webkitRelativePath || file.name })).filter(isWanted);
+  return byName([...list].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
 }
 
 /**
@@ -19,7 +19,7 @@ export async function fromDrop(transfer) {
   /** @type {Found[]} */
   const found = [];
   for (const entry of entries) await walk(entry, found);
-  return found.filter(isWanted);
+  return byName(found);
 }
 
 /** @param {FileSystemEntry} entry @param {Found[]} found */
@@ -37,6 +37,12 @@ async function walk(entry, found) {
     if (some.length === 0) return;
     for (const one of some) await walk(one, found);
   }
+}
+
+/** @param {Found[]} found without the litter of operating systems, slice 2 before slice 10 */
+function byName(found) {
+  const { compare } = new Intl.Collator(undefined, { numeric: true });
+  return found.filter(isWanted).sort((a, b) => compare(a.path, b.path));
 }
 
 /** @param {Found} found */

@@ -15,7 +15,7 @@ from core.admin import RoomAdmin, RoomInline
 from core.problems import UserError
 from scans.deletion import confirmation_of, mark_for_deletion
 from scans.keeping_admin import administrator
-from scans.models import Instance, Series, Study, Upload, UploadedFile, Volume
+from scans.models import Instance, Release, Series, Study, Upload, UploadedFile, Volume
 from scans.peers_admin import DeliveryInline
 
 
@@ -139,3 +139,15 @@ class VolumeAdmin(RoomAdmin):
     list_select_related = ["series"]
     ordering = ["-id"]
     exclude = ["sop_instance_uids"]
+
+
+@admin.register(Release)
+class ReleaseAdmin(RoomAdmin):
+    """Who released which study for research, and what was left in the copy."""
+
+    list_display = ["study", "person", "created_at", "copy", "site"]
+    list_filter = ["site"]
+    search_fields = ["=study__study_instance_uid", "=copy__study_instance_uid", "person__email"]
+    date_hierarchy = "created_at"
+    list_select_related = ["study", "copy", "person", "site"]
+    ordering = ["-id"]

@@ -111,10 +111,15 @@ class DeletionAdmin(RoomAdmin):
 @admin.register(StorageQuota)
 class StorageQuotaAdmin(RoomAdmin):
     may_add = may_change = may_delete = True
-    list_display = ["site", "limit_bytes", "used"]
+    list_display = ["site", "limit", "used"]
+    search_fields = ["site__code", "site__name"]
     list_select_related = ["site"]
     ordering = ["site__code"]
 
-    @admin.display(description="used bytes")
-    def used(self, quota: StorageQuota) -> int:
-        return used_bytes(quota.site)
+    @admin.display(ordering="limit_bytes")
+    def limit(self, quota: StorageQuota) -> str:
+        return f"{quota.limit_bytes / 1e9:.1f} GB"
+
+    @admin.display
+    def used(self, quota: StorageQuota) -> str:
+        return f"{used_bytes(quota.site) / 1e9:.1f} GB"

@@ -18,11 +18,16 @@ from inference.single.models import SingleImage
 from patients.models import Patient
 from reports.models import Addendum, Decision, Report, ReportVersion
 from scans.models import (
+    Deletion,
     Delivery,
     Instance,
     Peer,
     Quarantined,
+    Release,
+    ResearchSalt,
     Series,
+    SeriesDocument,
+    StorageQuota,
     Study,
     UnknownCaller,
     UploadedFile,
@@ -48,11 +53,18 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 
 ROOMS = ("accounts", "patients", "scans", "inference", "reports", "core")
-MODELS = [model for room in ROOMS for model in apps.get_app_config(room).get_models()]
+INTERNAL = {
+    SeriesDocument: "derived from the instances, built again at will",
+    ResearchSalt: "a secret: who reads it undoes the pseudonyms",
+}
+MODELS = [
+    model for room in ROOMS for model in apps.get_app_config(room).get_models() if model not in INTERNAL
+]
 READ_ONLY = [
     AuditEntry,
     Addendum,
     Decision,
+    Deletion,
     Delivery,
     Finding,
     Instance,
@@ -60,6 +72,7 @@ READ_ONLY = [
     Network,
     Pipeline,
     Reading,
+    Release,
     Report,
     ReportVersion,
     Series,
@@ -94,7 +107,11 @@ def fill(site):
     JobFactory(volume=VolumeFactory(series=series))
     DecisionFactory(finding=study.findings.first())
     AddendumFactory(report=ReportFactory(study=study, final=True))
-    create_token(PersonFactory(role="technician", site=site), site)
+    create_token(upload.person, site)
+    StorageQuota.objects.create(site=site, limit_bytes=10**12)
+    asked = {"asked_by": upload.person, "reason": "Sent twice", "due_at": now}
+    Deletion.objects.create(site=site, study_instance_uid="1.2.3", **asked)
+    Release.objects.create(site=site, study=study, person=upload.person)
     SingleImage.objects.create(site=site, person=upload.person, rows=512, columns=512, stored="single/a")
     promise("core.tasks.flush_outbox")
     return study
@@ -118,6 +135,11 @@ def test_every_table_has_a_list_a_search_and_a_page(model, browser, site):
     row = owner.get_queryset(_request(browser)).first()
     assert row is not None
     assert browser.get(url(model, "change", row.pk)).status_code == 200
+
+
+@pytest.mark.parametrize("model", INTERNAL, ids=label)
+def test_internal_tables_have_no_page(model):
+    assert model not in console._registry
 
 
 def _request(browser):
@@ -261,12 +283,28 @@ def test_a_name_can_be_put_right_and_the_number_stays(browser, site):
     assert AuditEntry.objects.filter(action="change", target_id=str(patient.pk)).exists()
 
 
-def test_quarantined_objects_are_ticked_off(browser, site):
+@pytest.mark.parametrize("action", ["keep_old", "reject"])
+def test_quarantined_objects_are_decided_and_the_decision_stays(action, browser, administrator, site):
     fill(site)
     row = Quarantined.objects.get()
-    browser.post(url(Quarantined, "changelist"), {"action": "tick_off", "_selected_action": [row.pk]})
-    row.refresh_from_db()
+    for chosen in (action, "keep_both"):
+        browser.post(url(Quarantined, "changelist"), {"action": chosen, "_selected_action": [row.pk]})
+        row.refresh_from_db()
+        assert (row.decision, row.decided_by) == (action, administrator)
     assert row.resolved_at is not None
+    assert AuditEntry.objects.filter(action="change", target_id=str(row.pk)).count() == 1
+
+
+def test_an_administrator_sets_the_quota_of_an_own_site_only(browser, site, other_site):
+    for place in (site, other_site):
+        browser.post(url(StorageQuota, "add"), {"site": str(place.pk), "limit_bytes": "5000000000"})
+    quota = StorageQuota.objects.get()
+    assert (quota.site, quota.limit_bytes) == (site, 5_000_000_000)
+    body = {"site": str(site.pk), "limit_bytes": "7000000000"}
+    assert browser.post(url(StorageQuota, "change", quota.pk), body).status_code == 302
+    quota.refresh_from_db()
+    assert quota.limit_bytes == 7_000_000_000
+    assert "7.0 GB" in browser.get(url(StorageQuota, "changelist")).content.decode()
 
 
 def test_jobs_are_cancelled_by_the_same_service_as_on_the_pages(browser, site):

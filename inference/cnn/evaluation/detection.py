@@ -71,13 +71,18 @@ def _moved(one: Judged, by_mm: Sequence[float]) -> Judged:
     return Judged(dataclasses.replace(one.candidate, zyx_mm=(z, y, x)), one.p_nodule)
 
 
-def search_all(cases: Sequence[Case], networks: Chosen, tell: Told) -> list[Searched]:
-    """Every crop as a window moved at random by up to SHIFT_PX rows and columns."""
+def search_all(
+    cases: Sequence[Case], networks: Chosen, tell: Told, *, as_whole_scan: bool = True
+) -> list[Searched]:
+    """Every crop as a window moved at random by up to SHIFT_PX rows and columns.
+
+    `as_whole_scan`: also by the networks that read whole scans.
+    """
     rng, searched = np.random.default_rng(SEED), []
     for done, case in enumerate(cases, 1):
         dy, dx = (int(v) for v in rng.integers(-SHIFT_PX, SHIFT_PX + 1, 2))
         stack = windowed(case, (dy, dx))
-        candidates, judged = marks_of(stack, networks)
+        candidates, judged = marks_of(stack, networks) if as_whole_scan else ([], [])
         sought = sought_in(stack, networks["seeker"])
         searched.append(Searched(case, stack, tuple(candidates), tuple(judged), sought))
         tell(done / len(cases))

@@ -33,7 +33,8 @@ def _drawn(one: Searched, networks: Chosen) -> Drawn:
 def from_own_detector(cases: Sequence[Case], networks: Chosen, tell: Told) -> dict[str, Any]:
     """Dice over at least three readers; a nodule that is missed counts 0, `found_only` leaves it out."""
     many = [case for case in cases if case.readers >= 3]
-    drawn = [_drawn(one, networks) for one in search_all(many, networks, tell)]
+    searched = search_all(many, networks, tell, as_whole_scan=False)
+    drawn = [_drawn(one, networks) for one in searched]
     found = [d for d in drawn if d.found is not None]
     return {
         **dice_block(drawn),

@@ -16,15 +16,17 @@ from pydicom.tag import BaseTag, Tag
 
 from scans.dicom.json_fast import fast_model
 
+_DATE = re.compile(r"[0-9]{8}")
+
 
 @cache
-def _tag(keyword: str) -> BaseTag:
+def tag_of(keyword: str) -> BaseTag:
     return Tag(keyword)
 
 
 def values(dataset: Dataset, keyword: str) -> list[Any]:
     """All values under `keyword`, none if absent or not decodable."""
-    raw: object = dataset.get_item(_tag(keyword))
+    raw: object = dataset._dict.get(tag_of(keyword))  # `get_item` makes a tag first, sixty times a header
     if raw is None:
         return []
     quick = fast_model(raw) if isinstance(raw, RawDataElement) and raw.VR != "PN" else None
@@ -75,7 +77,7 @@ def date(dataset: Dataset, keyword: str) -> dt.date | None:
     """A DICOM date (PS3.5 table 6.2-1: YYYYMMDD; the old YYYY.MM.DD too)."""
     digits = text(dataset, keyword).replace(".", "").replace("-", "")
     try:
-        return dt.datetime.strptime(digits[:8], "%Y%m%d").date() if len(digits) >= 8 else None
+        return dt.date(int(digits[:4]), int(digits[4:6]), int(digits[6:8])) if _DATE.match(digits) else None
     except ValueError:
         return None
 
@@ -109,7 +111,7 @@ def age_years(dataset: Dataset, born: dt.date | None, on: dt.date | None) -> int
 
 def from_groups(dataset: Dataset, sequence: str, keyword: str, frame: int = 0) -> Dataset:
     """The data set that holds `keyword`: the top level, or a functional group of a multi-frame image."""
-    if keyword in dataset:
+    if tag_of(keyword) in dataset._dict:
         return dataset
     item = in_groups(dataset, sequence, frame)
     return item if keyword in item else dataset

@@ -6,6 +6,7 @@ Most of a CT header is such; to build pydicom's values first costs several times
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from typing import Any
 
 from pydicom.dataelem import RawDataElement
@@ -14,21 +15,33 @@ TEXT = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UI"})
 ESCAPE = b"\x1b"
 """Switches the character set (ISO 2022): what follows is ASCII by its bytes alone."""
 
+SHORT, REMEMBERED = 64, 2048
+"""Values of so many bytes are remembered, so many of them."""
+
 _NUMBERS = {"US": "H", "SS": "h", "UL": "L", "SL": "l"}
 
 
 def fast_model(raw: RawDataElement) -> dict[str, Any] | None:
     """The model of one element as pydicom would write it; None where pydicom has to be asked."""
     value, vr = raw.value, raw.VR
-    if not isinstance(value, bytes) or vr in (None, "SQ", "UN"):
+    if not isinstance(value, bytes) or vr is None or vr in ("SQ", "UN"):
         return None
+    of = _remembered if len(value) <= SHORT else _model
+    return of(vr, value, raw.is_little_endian)
+
+
+def _model(vr: str, value: bytes, is_little_endian: bool) -> dict[str, Any] | None:
     if not value:
         return {"vr": vr}
     if vr in TEXT:
         return _text(vr, value)
     if vr in _NUMBERS:
-        return _binary(vr, value, "<" if raw.is_little_endian else ">")
+        return _binary(vr, value, "<" if is_little_endian else ">")
     return _OTHERS[vr](vr, value) if vr in _OTHERS else None
+
+
+# Slices of a series say the same but for a few elements; nobody changes a model that was made.
+_remembered = lru_cache(REMEMBERED)(_model)
 
 
 def _name(vr: str, value: bytes) -> dict[str, Any] | None:

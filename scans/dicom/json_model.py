@@ -19,10 +19,9 @@ BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN", "OB or OW"})
 def dicom_json(dataset: Dataset) -> dict[str, Any]:
     """The public elements as tag -> {vr, Value}; values that cannot be written are left out."""
     model: dict[str, Any] = {}
-    for tag in dataset.keys():  # noqa: SIM118 - iterating a Dataset yields elements and converts them all
-        if tag.is_private:
+    for tag, raw in list(dataset._dict.items()):  # iterating a Dataset converts all its elements
+        if tag >> 16 & 1:  # private (PS3.5 section 7.8)
             continue
-        raw: object = dataset.get_item(tag)
         quick = fast_model(raw) if isinstance(raw, RawDataElement) else None
         if quick is not None:
             model[f"{int(tag):08X}"] = quick

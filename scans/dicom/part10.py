@@ -189,14 +189,13 @@ def _up_to_pixels(body: BinaryIO, size: int, syntax: UID) -> tuple[Dataset, Pixe
 
 def _drop_unread(dataset: Dataset) -> None:
     """Leave out values above 1 MiB, which were skipped: they are bulk data."""
-    for tag in list(dataset.keys()):
-        element = dataset.get_item(tag)
-        if (
-            element is not None
-            and getattr(element, "length", 0) not in (0, UNDEFINED)
-            and element.value is None
-        ):
-            del dataset[tag]
+    unread = [
+        tag
+        for tag, element in dataset._dict.items()
+        if getattr(element, "length", 0) not in (0, UNDEFINED) and element.value is None
+    ]
+    for tag in unread:
+        del dataset[tag]
 
 
 def _pixel_element(

@@ -8,13 +8,21 @@ from __future__ import annotations
 import re
 
 from pydicom import Dataset
+from pydicom.dataelem import RawDataElement
 from pydicom.valuerep import PersonName
+
+from scans.dicom.attributes import tag_of
+from scans.dicom.json_fast import fast_model
 
 _ESCAPES = re.compile(r"\x1b\$?[()*+\-./]?[A-Za-z0-9]")
 
 
 def person_name(dataset: Dataset, keyword: str) -> str:
     """The decoded name under `keyword`; empty if there is none."""
+    raw: object = dataset._dict.get(tag_of(keyword))
+    quick = fast_model(raw) if isinstance(raw, RawDataElement) else None
+    if quick is not None:
+        return decoded(quick["Value"][0]["Alphabetic"]) if quick["vr"] == "PN" and "Value" in quick else ""
     value = dataset.get(keyword)
     if value is None:
         return ""

@@ -114,6 +114,7 @@ test("of ten thousand rows only those in sight are drawn", () => {
   assert.deepEqual(inSight(0, 320, 10_000), [0, 18]);
   assert.deepEqual(inSight(32_000, 320, 10_000), [992, 1018]);
   assert.deepEqual(inSight(1e9, 320, 10), [10, 10]);
+  assert.deepEqual(inSight(0, 320, 10_000, 64), [0, 13]);
 });
 
 test("what the portal has is settled and the rest is sent; all is, while it is away", async () => {

@@ -1,16 +1,19 @@
 // The outcome of each file: a table of any length, of which only the rows in sight are made.
 import { megabytes } from "./speed.js";
 
-const ROW = 32; // height of a row in upload.css
+// Height of a row in upload.css: on a narrow screen the reason stands on lines of its own.
+const ROW = 32;
+const ROW_NARROW = 64;
+const narrow = globalThis.matchMedia?.("(max-width: 640px)");
 const MARGIN = 8;
 const TONE = { stored: "ok", quarantined: "bad", refused: "bad", failed: "bad", sending: "busy" };
 const WORD = { waiting: "waiting", sending: "sending", stored: "stored", duplicate: "already there", quarantined: "put aside", refused: "refused", failed: "not sent" };
 export const PROBLEMS = ["refused", "quarantined", "failed"];
 
-/** First and last row (exclusive) to draw. @param {number} top @param {number} height @param {number} count */
-export function inSight(top, height, count) {
-  const first = Math.max(0, Math.min(Math.floor(top / ROW) - MARGIN, count));
-  return [first, Math.min(count, Math.ceil((top + height) / ROW) + MARGIN)];
+/** First and last row (exclusive) to draw. @param {number} top @param {number} height @param {number} count @param {number} row its height */
+export function inSight(top, height, count, row = ROW) {
+  const first = Math.max(0, Math.min(Math.floor(top / row) - MARGIN, count));
+  return [first, Math.min(count, Math.ceil((top + height) / row) + MARGIN)];
 }
 
 export class List {
@@ -23,16 +26,18 @@ export class List {
     this.rows = new Map();
     this.items = [];
     scroll.addEventListener("scroll", () => this.draw(this.items), { passive: true });
+    narrow?.addEventListener("change", () => this.draw(this.items));
   }
 
   /** @param {import("./send.js").Item[]} items */
   draw(items) {
     if (items !== this.items) this.rows.clear();
     this.items = items;
-    const [first, last] = inSight(this.scroll.scrollTop, this.scroll.clientHeight, items.length);
+    const height = narrow?.matches ? ROW_NARROW : ROW;
+    const [first, last] = inSight(this.scroll.scrollTop, this.scroll.clientHeight, items.length, height);
     this.table.ariaRowCount = String(items.length + 1);
-    this.above.rows[0].style.height = `${first * ROW}px`;
-    this.below.rows[0].style.height = `${(items.length - last) * ROW}px`;
+    this.above.rows[0].style.height = `${first * height}px`;
+    this.below.rows[0].style.height = `${(items.length - last) * height}px`;
     const wanted = new Map();
     for (let index = first; index < last; index += 1) wanted.set(index, this.#row(index));
     this.rows = wanted;

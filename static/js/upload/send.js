@@ -143,9 +143,11 @@ export class Transfer {
         return;
       }
       await this.#rest(batch, attempt, answer);
-      const left = await unknown(batch, this.road(), this.hooks.stored);
-      if (left.length === 0) return;
-      batch = left;
+      batch = await unknown(batch, this.road(), this.hooks.stored);
+      if (batch.length === 0) {
+        this.hooks.trouble("");
+        return;
+      }
     }
   }
 

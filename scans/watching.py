@@ -26,7 +26,11 @@ class Memory:
     def __init__(self, file: Path) -> None:
         self._file = file
         file.parent.mkdir(parents=True, exist_ok=True)
-        self._known = set(file.read_text().split()) if file.exists() else set()
+        text = file.read_text() if file.exists() else ""
+        self._known = set(text.split())
+        if text and not text.endswith("\n"):
+            with file.open("a") as cut:
+                cut.write("\n")  # a crash cut the last line off: the next one must not be glued to it
 
     def holds(self, found: Found) -> bool:
         return _key(found) in self._known

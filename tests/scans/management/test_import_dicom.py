@@ -221,6 +221,17 @@ def test_what_was_done_is_remembered_over_a_restart_without_any_name(tmp_path: P
     assert not again.holds(changed)
 
 
+def test_a_line_that_a_crash_cut_off_spoils_no_other(tmp_path: Path) -> None:
+    (tmp_path / "1").write_bytes(ct_image(1))
+    (found,) = files_in([tmp_path])
+    state = tmp_path / "state"
+    state.write_text("0a1b")
+
+    Memory(state).add([found])
+
+    assert Memory(state).holds(found)
+
+
 def test_the_folder_for_done_files_is_not_watched(tmp_path: Path) -> None:
     (tmp_path / "done").mkdir()
     (tmp_path / "done/1.dcm").write_bytes(ct_image(1))

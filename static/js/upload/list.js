@@ -59,7 +59,9 @@ function newRow(item, index) {
   row.ariaRowIndex = String(index + 2);
   const name = row.insertCell();
   name.className = "mono";
-  name.textContent = item.path;
+  const file = item.path.lastIndexOf("/") + 1;
+  const folder = Object.assign(document.createElement("span"), { className: "folder", textContent: item.path.slice(0, file) });
+  name.append(clip(folder, item.path.slice(file)));
   name.title = item.path;
   const size = row.insertCell();
   size.className = "right nowrap";
@@ -74,5 +76,12 @@ function fill(row, item, key) {
   const chip = Object.assign(document.createElement("span"), { className: `chip ${TONE[item.state] ?? ""}`, textContent: word });
   const sentence = Object.assign(document.createElement("span"), { className: "dim", textContent: item.sentence });
   row.cells[2].title = item.sentence;
-  row.cells[2].replaceChildren(chip, " ", sentence);
+  row.cells[2].replaceChildren(clip(chip, " ", sentence));
+}
+
+/** What a narrow screen cuts off, so that each row keeps its height. @param {(string | Node)[]} content */
+function clip(...content) {
+  const clipped = Object.assign(document.createElement("span"), { className: "clip" });
+  clipped.append(...content);
+  return clipped;
 }

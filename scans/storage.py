@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import shutil
 import tempfile
@@ -22,7 +23,10 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from core.problems import UserError
 
 CHUNK = 1 << 20
-WRITERS = 8
+IN_MEMORY = 4 * CHUNK
+"""Longer files wait on the disk; readers of a header are quicker without `SpooledTemporaryFile` between."""
+
+WRITERS = 16
 """Files that one process makes durable at a time: the disk answers many waiting syncs with one write."""
 
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -58,8 +62,7 @@ class ContentStorage(FileSystemStorage):
         target = Path(self.path(name))
         if self._touched(target):
             return name
-        made = [folder for folder in target.parents if not folder.exists()]
-        target.parent.mkdir(parents=True, exist_ok=True)
+        made = _make_folder(target.parent)
         descriptor, partial = tempfile.mkstemp(dir=target.parent, prefix=".partial-")
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -74,6 +77,15 @@ class ContentStorage(FileSystemStorage):
         for folder in (target.parent, *(one.parent for one in made)):
             _sync_folder(folder)
         return name
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder and those above it; returns the ones that were not there."""
+    if folder.exists():
+        return []
+    made = [folder, *_make_folder(folder.parent)]
+    folder.mkdir(exist_ok=True)
+    return made
 
 
 def _sync_folder(folder: Path) -> None:
@@ -144,22 +156,34 @@ def spool(chunks: Iterable[bytes], limit: int | None = None) -> Spooled:
     ------
     TooLarge : when more than `limit` bytes come.
     """
-    file = tempfile.SpooledTemporaryFile(  # noqa: SIM115 - the caller closes it with Spooled
-        max_size=4 * CHUNK, dir=settings.FILE_UPLOAD_TEMP_DIR or None
-    )
+    file: BinaryIO = io.BytesIO()
     digest, size = hashlib.sha256(), 0
     try:
         for chunk in chunks:
             size += len(chunk)
             if limit is not None and size > limit:
                 raise TooLarge
+            if size > IN_MEMORY and isinstance(file, io.BytesIO):
+                file = _moved_to_disk(file)
             digest.update(chunk)
             file.write(chunk)
     except BaseException:
         file.close()
         raise
     file.seek(0)
-    return Spooled(file, digest.hexdigest(), size)  # type: ignore[arg-type]
+    return Spooled(file, digest.hexdigest(), size)
+
+
+def _moved_to_disk(memory: io.BytesIO) -> BinaryIO:
+    file = tempfile.TemporaryFile(  # noqa: SIM115 - the caller closes it with Spooled
+        dir=settings.FILE_UPLOAD_TEMP_DIR or None
+    )
+    try:
+        file.write(memory.getbuffer())
+    except BaseException:
+        file.close()
+        raise
+    return file  # type: ignore[return-value]
 
 
 def content_name(folder: str, sha256: str) -> str:

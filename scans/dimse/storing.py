@@ -22,7 +22,7 @@ from scans.ingest.reasons import (
     TOO_LARGE,
     failure_reason,
 )
-from scans.ingest.receive import Outcome, Receipt, receive
+from scans.ingest.receive import Outcome, Receipt, Settle, durable_already, receive
 from scans.ingest.room import NO_SPACE, OVER_QUOTA, Room, room_at
 from scans.models import Peer, Upload, UploadedFile
 from scans.storage import StorageFull, is_full, spool
@@ -108,8 +108,14 @@ class Reception:
         return _answer_of(receipt)
 
     def _receive(self, command: Command, data: DataSet) -> Receipt:
-        arrived = self._arrived(command, data)
-        (receipt,) = receive(self.peer.site, [arrived], self._drawer_now())
+        """The rows are made while the bytes go to the disk; the commit waits for them."""
+        try:
+            arrived, settle = self._arrived(command, data)
+            (receipt,) = receive(self.peer.site, [arrived], self._drawer_now(), settle)
+        except OSError as error:
+            if not is_full(error):
+                raise
+            (receipt,) = receive(self.peer.site, [NO_SPACE])
         return receipt
 
     def _drawer_now(self) -> Drawer:
@@ -120,26 +126,22 @@ class Reception:
             self._opened = now
         return self._drawer
 
-    def _arrived(self, command: Command, data: DataSet) -> Arrival | Refusal:
-        """What came, once its bytes are durable."""
+    def _arrived(self, command: Command, data: DataSet) -> tuple[Arrival | Refusal, Settle]:
+        """What came, and how to wait until its bytes are durable."""
         room = self._room_now()
         if data.too_long:
-            return Refusal(TOO_LARGE, "The object is too large. Send it as single images.")
+            too_large = Refusal(TOO_LARGE, "The object is too large. Send it as single images.")
+            return too_large, durable_already
         if data.no_room:
-            return NO_SPACE
-        try:
-            with spool(chain([command.file_head()], data.chunks())) as spooled:
-                arrival = _as_announced(command, identify(spooled))
-                if isinstance(arrival, Arrival):
-                    if not room.has(arrival.size):
-                        return OVER_QUOTA
-                    room.take(arrival.size)
-                    spooled.keep(INSTANCES)
-                return arrival
-        except OSError as error:
-            if not is_full(error):
-                raise
-            return NO_SPACE
+            return NO_SPACE, durable_already
+        with spool(chain([command.file_head()], data.chunks())) as spooled:
+            arrival = _as_announced(command, identify(spooled))
+            if isinstance(arrival, Refusal):
+                return arrival, durable_already
+            if not room.has(arrival.size):
+                return OVER_QUOTA, durable_already
+            room.take(arrival.size)
+            return arrival, spooled.keep_soon(INSTANCES).result
 
     def _room_now(self) -> Room:
         """The disk and the quota are looked at now and then: each look costs two queries."""

@@ -39,12 +39,14 @@ class Drawer:
         self._series: dict[str, Series] = {}
         self._studies: dict[str, Study] = {}
         self._patients: dict[tuple[str, str], Patient] = {}
+        self._agreed: dict[tuple[object, ...], Series] = {}
 
     def forget(self) -> None:
         """Look everything up again: rows made in a transaction that failed are not there."""
         self._series.clear()
         self._studies.clear()
         self._patients.clear()
+        self._agreed.clear()
 
     def series_for(self, header: Header) -> Series:
         """The series of an image.
@@ -53,6 +55,12 @@ class Drawer:
         ------
         Conflict : the study belongs to another patient, or the series to another study.
         """
+        claims = _claims(header)
+        if claims not in self._agreed:
+            self._agreed[claims] = self._checked_series(header)
+        return self._agreed[claims]
+
+    def _checked_series(self, header: Header) -> Series:
         study = self._study(header)
         _same_person(study.patient, header, study)
         series = self._series.get(header.series_instance_uid)
@@ -85,6 +93,12 @@ class Drawer:
         if key not in self._patients:
             self._patients[key] = _patient(self.site, key, header, self.apart)
         return self._patients[key]
+
+
+def _claims(header: Header) -> tuple[object, ...]:
+    """All that decides where an object belongs: slices that say the same of it are judged once."""
+    person = (header.issuer_of_patient_id, header.patient_id, header.patient_name, header.patient_birth_date)
+    return (header.study_instance_uid, header.series_instance_uid, *person)
 
 
 def number_of(header: Header, site: Site) -> tuple[str, str]:

@@ -27,6 +27,7 @@ Outcome = UploadedFile.Outcome
 TO_BE_DELETED = "TO_BE_DELETED"
 UNDO_FIRST = "The study is marked for deletion. An administrator can undo it; then send again."
 Note = Callable[[Sequence[Instance]], None]
+Settle = Callable[[], object]
 ATTEMPTS = 6
 
 
@@ -43,14 +44,24 @@ class Receipt:
     study: Study | None = None
 
 
-def receive(site: Site, arrivals: Sequence[Arrival | Refusal], drawer: Drawer | None = None) -> list[Receipt]:
+def durable_already() -> None:
+    """What `receive` waits for when the bytes were made durable before (`arrive`)."""
+
+
+def receive(
+    site: Site,
+    arrivals: Sequence[Arrival | Refusal],
+    drawer: Drawer | None = None,
+    settle: Settle = durable_already,
+) -> list[Receipt]:
     """File what has arrived, in one transaction; after it the whole batch may be acknowledged.
 
-    The bytes are already durable (`arrive`). The same bytes under the same UID are a duplicate; other bytes
-    go to quarantine and nothing is overwritten. A batch that collides with another one is filed again.
+    `settle` returns when the bytes are durable: nothing is committed before, nor if it raises.
+    The same bytes under the same UID are a duplicate; other bytes go to quarantine and overwrite nothing.
+    A batch that collides with another one is filed again.
     A sender of small batches may bring the drawer of the last one, whose rows are not looked up again.
     """
-    return _until_filed(drawer or Drawer(site), arrivals, _note_growth)
+    return _until_filed(drawer or Drawer(site), arrivals, _note_growth, settle)
 
 
 def file_own(site: Site, arrivals: Sequence[Arrival | Refusal]) -> list[Receipt]:
@@ -71,11 +82,18 @@ def file_into(drawer: Drawer, arrival: Arrival) -> Instance:
     return instance
 
 
-def _until_filed(drawer: Drawer, arrivals: Sequence[Arrival | Refusal], note: Note) -> list[Receipt]:
+def _until_filed(
+    drawer: Drawer, arrivals: Sequence[Arrival | Refusal], note: Note, settle: Settle = durable_already
+) -> list[Receipt]:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic():
-                return _file_all(drawer, arrivals, note)
+                receipts = _file_all(drawer, arrivals, note, settle)
+                settle()
+                return receipts
+        except OSError:
+            drawer.forget()
+            raise
         except (IntegrityError, OperationalError) as error:
             drawer.forget()
             if isinstance(error.__cause__, DiskFull):
@@ -86,8 +104,12 @@ def _until_filed(drawer: Drawer, arrivals: Sequence[Arrival | Refusal], note: No
     raise AssertionError("unreachable")
 
 
-def _file_all(drawer: Drawer, arrivals: Sequence[Arrival | Refusal], note: Note) -> list[Receipt]:
+def _file_all(
+    drawer: Drawer, arrivals: Sequence[Arrival | Refusal], note: Note, settle: Settle
+) -> list[Receipt]:
     known = _known(drawer.site, arrivals)
+    if known:
+        settle()  # the bytes are perhaps compared with those that are stored
     receipts = [_file_one(drawer, known, arrival) for arrival in arrivals]
     fresh = [r.instance for r in receipts if r.outcome == Outcome.STORED and r.instance is not None]
     Instance.objects.bulk_create(fresh)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import io
 import threading
 from pathlib import Path
@@ -18,8 +20,10 @@ from pydicom.tag import Tag
 from accounts.models import Person, Site
 from patients.models import Patient
 from scans.ingest import receive as receive_module
+from scans.ingest.arrivals import arrive
+from scans.ingest.filing import Drawer
 from scans.models import Instance, Quarantined, Series, Study, Upload, UploadedFile
-from scans.storage import content_name
+from scans.storage import CHUNK, content_name, spool
 from scans.uploads import Batch
 from tests.dicom_files import ct_image
 
@@ -53,6 +57,35 @@ def test_acknowledged_is_durable(site: Site, technician: Person) -> None:
     assert receipt.instance is not None
     with default_storage.open(content_name("instances", receipt.instance.sha256)) as stored:
         assert stored.read() == sent
+
+
+def test_nothing_is_filed_whose_bytes_did_not_get_to_the_disk(site: Site) -> None:
+    """The sender of an association keeps its drawer: the study that was undone is made again."""
+    drawer = Drawer(site)
+    with spool([ct_image()]) as spooled:
+        arrival = arrive(spooled)
+
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    with pytest.raises(OSError, match="no space"):
+        receive_module.receive(site, [arrival], drawer, full)
+    assert not Instance.objects.exists()
+    assert not Study.objects.exists()
+
+    (receipt,) = receive_module.receive(site, [arrival], drawer)
+
+    assert receipt.outcome == Outcome.STORED
+    assert Series.objects.get().instance_count == 1
+
+
+def test_a_long_file_waits_on_the_disk_and_not_in_memory() -> None:
+    chunks = [bytes([number]) * CHUNK for number in range(6)]
+
+    with spool(chunks) as spooled:
+        assert not isinstance(spooled.file, io.BytesIO)
+        assert spooled.sha256 == hashlib.sha256(b"".join(chunks)).hexdigest()
+        assert spooled.file.read() == b"".join(chunks)
 
 
 def test_the_same_bytes_are_one_instance(site: Site, technician: Person) -> None:

@@ -183,7 +183,7 @@ def _moved_to_disk(memory: io.BytesIO) -> BinaryIO:
     except BaseException:
         file.close()
         raise
-    return file  # type: ignore[return-value]
+    return file
 
 
 def content_name(folder: str, sha256: str) -> str:

@@ -88,10 +88,10 @@ def test_the_client_waits_for_the_findings_and_writes_them(
 ) -> None:
     report = tmp_path / "report.json"
     client = subprocess.run(
-        [sys.executable, "-m", "lungportal_send", str(phantom_files[0].parent), "--url",
+        [sys.executable, "-m", "lungportal_send", *map(str, phantom_files), "--url",
          running_stack.base_url, "--state", str(tmp_path / "state"), "--wait", "--json", str(report)],
         env=environment_of_client(running_stack.token("technician")),
-        capture_output=True, text=True, check=False, timeout=PATIENCE_S,
+        capture_output=True, text=True, check=False, timeout=2 * PATIENCE_S,
     )  # fmt: skip
 
     assert client.returncode == 0, client.stderr

@@ -47,8 +47,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 time.sleep(0.1)
         yield address
     finally:
-        process.terminate()
-        process.wait(10)
+        process.kill()  # it keeps nothing, and may be slow to end by itself
+        process.wait()
 
 
 @pytest.fixture

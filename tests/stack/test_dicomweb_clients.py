@@ -19,13 +19,19 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 from pydicom import Dataset, dcmread
 
-from tests.dicom_files import SERIES, STUDY, ct_image
+from tests.dicom_files import ct_image
 from tests.live import Portal
 
 pytestmark = pytest.mark.stack
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 PATIENCE_S = 60
+STUDY, SERIES, PATIENT = "2.25.88021", "2.25.88022", "W-1"
+
+
+def image(number: int) -> bytes:
+    """Of a patient of its own: other modules damage theirs in the same archive, in any order."""
+    return ct_image(number, study=STUDY, series=SERIES, PatientID=PATIENT)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,7 @@ def client(running_stack: Portal, token: str) -> DICOMwebClient:
     session = requests.Session()
     session.headers["Authorization"] = f"Token {token}"
     made = DICOMwebClient(f"{running_stack.base_url}/dicomweb", session=session)
-    made.store_instances([dcmread(io.BytesIO(ct_image(n))) for n in (1, 2, 3)])
+    made.store_instances([dcmread(io.BytesIO(image(n))) for n in (1, 2, 3)])
     return made
 
 
@@ -63,12 +69,12 @@ def test_dicomweb_client_retrieves_metadata(running_stack: Portal, client: DICOM
     one = client.retrieve_instance_metadata(STUDY, SERIES, f"{SERIES}.1")
     path = urlsplit(one["7FE00010"]["BulkDataURI"]).path
     (pixels,) = client.retrieve_bulkdata(f"{running_stack.base_url}{path}")
-    assert pixels == dcmread(io.BytesIO(ct_image(1))).PixelData
+    assert pixels == dcmread(io.BytesIO(image(1))).PixelData
 
 
 def test_dicomweb_client_retrieves_files(client: DICOMwebClient) -> None:
     one = client.retrieve_instance(STUDY, SERIES, f"{SERIES}.1")
-    assert one.PixelData == dcmread(io.BytesIO(ct_image(1))).PixelData
+    assert one.PixelData == dcmread(io.BytesIO(image(1))).PixelData
     assert len(client.retrieve_series(STUDY, SERIES)) == 3
     assert len(client.retrieve_study(STUDY)) == 3
 
@@ -142,13 +148,13 @@ def test_orthanc_queries_retrieves_and_stores(
 ) -> None:
     with orthanc(tmp_path, running_stack, token) as address:
         servers = f"{address}/dicom-web/servers/portal"
-        found = post(f"{servers}/qido", {"Uri": "/studies", "Arguments": {"PatientID": "N-0001"}})
+        found = post(f"{servers}/qido", {"Uri": "/studies", "Arguments": {"PatientID": PATIENT}})
         assert len(found) == 1
         retrieved = post(f"{servers}/retrieve", {"Resources": [{"Study": STUDY}], "Synchronous": True})
         assert int(retrieved["ReceivedInstancesCount"]) == 3
         theirs = requests.get(f"{address}/instances", timeout=10).json()
         assert len(theirs) == 3
-        other = ct_image(1, study="2.25.88", series="2.25.89")
+        other = ct_image(1, study="2.25.88", series="2.25.89", PatientID="W-2")
         kept = requests.post(f"{address}/instances", data=other, timeout=10).json()
         post(f"{servers}/stow", {"Resources": [kept["ID"]], "Synchronous": True})
     assert len(client.search_for_instances("2.25.88")) == 1

@@ -109,7 +109,7 @@ def test_a_head_is_not_read(running_stack: Portal, tokens: tuple[str, str], shar
 
 def test_bad_files_are_refused_and_the_rest_is_stored(running_stack: Portal, tokens: tuple[str, str]) -> None:
     sender, _ = tokens
-    good = ct_image(1, series="2.25.9901", study="2.25.9900")
+    good = ct_image(1, series="2.25.9901", study="2.25.9900", PatientID="M-1")
     bomb = io.BytesIO()
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb", bytes(50_000_000))

@@ -26,7 +26,7 @@ STUDY, SERIES = "2.25.88011", "2.25.88012"
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("two-thousand")
     for number in range(1, FILES + 1):
-        (place / f"{number:04}").write_bytes(ct_image(number, series=SERIES, study=STUDY))
+        (place / f"{number:04}").write_bytes(ct_image(number, series=SERIES, study=STUDY, PatientID="S-1"))
     return place
 
 
@@ -129,7 +129,9 @@ def arrive(portal: Portal, token: str, series: str, count: int) -> None:
 
 def images(folder: Path, study: str, numbers: range) -> None:
     for number in numbers:
-        (folder / f"{number:04}").write_bytes(ct_image(number, series=f"{study}1", study=study))
+        (folder / f"{number:04}").write_bytes(
+            ct_image(number, series=f"{study}1", study=study, PatientID="S-2")
+        )
 
 
 def test_an_import_that_is_killed_and_repeated_has_every_file_once(

@@ -9,9 +9,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from gunicorn.http.unreader import SocketUnreader
+
+# One read of an upload (`scans.dicomweb.multipart.CHUNK`): what is read beyond it would be copied repeatedly.
+SocketUnreader.max_body_chunk = 256 * 1024
+
 bind = os.environ.get("LUNGPORTAL_BIND", "0.0.0.0:8000")
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+workers = int(os.environ.get("WEB_CONCURRENCY") or min((os.cpu_count() or 1) + 1, 8))
 threads = 8
 preload_app = True
 keepalive = 75

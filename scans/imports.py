@@ -76,9 +76,10 @@ def take_in(site: Site, group: Iterable[Found | Unusable], tally: Tally) -> list
     StorageFull : there is no room; nothing of the group was taken.
     """
     group = list(group)
-    batch = Batch(site, None, Upload.Road.COMMAND, sum(one.size for one in group if isinstance(one, Found)))
-    made = [_take(batch, one) for one in group]
-    receipts = batch.finish()
+    announced = sum(one.size for one in group if isinstance(one, Found))
+    with Batch(site, None, Upload.Road.COMMAND, announced) as batch:
+        made = [_take(batch, one) for one in group]
+        receipts = batch.finish()
     done, at = [], 0
     for one, count in zip(group, made, strict=True):
         mine = receipts[at : at + count]

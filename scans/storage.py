@@ -5,13 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import os
 import shutil
 import tempfile
-from collections.abc import Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -21,13 +18,11 @@ from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from core.problems import UserError
+from scans.durable import Chunks, Piece, settle, write
 
 CHUNK = 1 << 20
 IN_MEMORY = 4 * CHUNK
 """Longer files wait on the disk; readers of a header are quicker without `SpooledTemporaryFile` between."""
-
-WRITERS = 16
-"""Files that one process makes durable at a time: the disk answers many waiting syncs with one write."""
 
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -49,51 +44,11 @@ class ContentStorage(FileSystemStorage):
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         return name
 
-    def _touched(self, target: Path) -> bool:
-        """Make a file that is there young again, so that no sweep takes it, and its folder durable."""
-        try:
-            os.utime(target)
-        except FileNotFoundError:
-            return False
-        _sync_folder(target.parent)
-        return True
-
     def _save(self, name: str, content: File) -> str:  # type: ignore[type-arg]
-        target = Path(self.path(name))
-        if self._touched(target):
-            return name
-        made = _make_folder(target.parent)
-        descriptor, partial = tempfile.mkstemp(dir=target.parent, prefix=".partial-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                for chunk in content.chunks(CHUNK):
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, target)
-        except BaseException:
-            Path(partial).unlink(missing_ok=True)
-            raise
-        for folder in (target.parent, *(one.parent for one in made)):
-            _sync_folder(folder)
+        (error,) = settle([write(Path(self.path(name)), content.chunks(CHUNK))])
+        if error is not None:
+            raise error
         return name
-
-
-def _make_folder(folder: Path) -> list[Path]:
-    """Make a folder and those above it; returns the ones that were not there."""
-    if folder.exists():
-        return []
-    made = [folder, *_make_folder(folder.parent)]
-    folder.mkdir(exist_ok=True)
-    return made
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class TooLarge(Exception):
@@ -107,7 +62,6 @@ class Spooled:
     file: BinaryIO
     sha256: str
     size: int
-    handed_over: bool = False
 
     def __enter__(self) -> Self:
         return self
@@ -115,17 +69,22 @@ class Spooled:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self.handed_over:
-            self.file.close()
+        self.file.close()
 
-    def keep_soon(self, folder: str) -> Future[str]:
-        """Store the bytes for good beside the caller's work; durable once the future has a result."""
-        self.handed_over = True
-        return _writers().submit(self._keep_and_close, folder)
+    def handed_over(self) -> Spooled:
+        """The same bytes with another owner, who closes them."""
+        taken = Spooled(self.file, self.sha256, self.size)
+        self.file = io.BytesIO()
+        return taken
 
-    def _keep_and_close(self, folder: str) -> str:
-        with self.file:
-            return self.keep(folder)
+    def chunks(self) -> Iterator[Piece]:
+        """The bytes from the first on; those in memory as they lie there."""
+        if isinstance(self.file, io.BytesIO):
+            yield self.file.getbuffer()
+            return
+        self.file.seek(0)
+        while chunk := self.file.read(CHUNK):
+            yield chunk
 
     def start(self, size: int) -> bytes:
         """The first bytes; whoever reads on starts anew."""
@@ -143,13 +102,7 @@ class Spooled:
         return name
 
 
-@cache
-def _writers() -> ThreadPoolExecutor:
-    """Made at the first use, so that a forked web process has threads of its own."""
-    return ThreadPoolExecutor(WRITERS, thread_name_prefix="storage")
-
-
-def spool(chunks: Iterable[bytes], limit: int | None = None) -> Spooled:
+def spool(chunks: Chunks, limit: int | None = None) -> Spooled:
     """Write arriving chunks to a temporary file and hash them on the way; memory does not grow.
 
     Raises

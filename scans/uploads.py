@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import transaction
 
 from accounts.models import Site
 from scans import limits
 from scans.dicom.pictures import START_BYTES, is_picture
+from scans.durable import Chunks
 from scans.ingest.archives import ArchiveRefused, is_zip, members
 from scans.ingest.arrivals import INSTANCES, Arrival, Refusal, identify
+from scans.ingest.bundle import Bundle
 from scans.ingest.pictures import as_capture
 from scans.ingest.receive import Outcome, Receipt, receive
 from scans.ingest.room import NO_SPACE, OVER_QUOTA, room_at
@@ -25,8 +29,6 @@ if TYPE_CHECKING:
 
 Check = Callable[[Arrival], Arrival | Refusal]
 COMMIT_EVERY = 100
-MOST_UNDER_WAY_BYTES = 8 << 20
-"""What one batch has in memory on its way to the disk."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Taken:
     """A file that was taken, and the write that makes its bytes durable."""
 
     arrival: Arrival | Refusal
-    write: Future[str] | None = None
+    write: Future[None] | None = None
 
     def settled(self) -> Arrival | Refusal:
         """What arrived, once it is durable; refused where the disk was full."""
@@ -49,8 +51,16 @@ class Taken:
         return self.arrival
 
 
+def _settle(waiting: Sequence[Taken]) -> None:
+    for taken in waiting:
+        if taken.write is not None:
+            taken.write.result()
+
+
 class Batch:
     """Takes files one by one; `finish` files the rest, records the outcomes and returns the receipts.
+
+    A context: what is left when the sender goes away in the middle is not kept.
 
     Bytes go to the disk while the next file arrives. Every hundred files are filed and committed on the way,
     so that memory stays flat.
@@ -71,9 +81,17 @@ class Batch:
         self.site, self.person, self.road = site, person, road
         self.receipts: list[Receipt] = []
         self._waiting: list[Taken] = []
-        self._under_way: list[tuple[Future[str], int]] = []
+        self._bundle = Bundle(INSTANCES)
 
-    def take(self, chunks: Iterable[bytes], check: Check | None = None) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bundle.drop()
+
+    def take(self, chunks: Chunks, check: Check | None = None) -> None:
         """Take one file."""
         try:
             with spool(chunks, limits.LARGEST_INSTANCE_BYTES) as spooled:
@@ -86,7 +104,7 @@ class Batch:
         except OSError as error:
             self._refuse_for_space(error)
 
-    def take_file_or_zip(self, chunks: Iterable[bytes]) -> int:
+    def take_file_or_zip(self, chunks: Chunks) -> int:
         """Take a file, or each member of a zip; returns how many outcomes that makes."""
         before = self._count
         try:
@@ -147,7 +165,7 @@ class Batch:
             arrival = check(arrival)
         if isinstance(arrival, Arrival) and not self._has_room(arrival):
             arrival = OVER_QUOTA
-        self._add(Taken(arrival, self._write(spooled) if isinstance(arrival, Arrival) else None))
+        self._add(Taken(arrival, self._bundle.add(spooled) if isinstance(arrival, Arrival) else None))
 
     def _has_room(self, arrival: Arrival) -> bool:
         """What is stored already takes no room."""
@@ -157,22 +175,25 @@ class Batch:
         uid = arrival.header.sop_instance_uid
         return Instance.objects.filter(site=self.site, sop_instance_uid=uid, sha256=arrival.sha256).exists()
 
-    def _write(self, spooled: Spooled) -> Future[str]:
-        write = spooled.keep_soon(INSTANCES)
-        self._under_way.append((write, spooled.size))
-        while sum(size for _, size in self._under_way) > MOST_UNDER_WAY_BYTES:
-            self._under_way.pop(0)[0].exception()
-        return write
-
     def _add(self, taken: Taken) -> None:
         self._waiting.append(taken)
         if len(self._waiting) >= COMMIT_EVERY:
             self._file()
 
     def _file(self) -> None:
-        if self._waiting:
-            self.receipts += receive(self.site, [taken.settled() for taken in self._waiting])
-        self._waiting, self._under_way = [], []
+        """File what waits; the rows are made while the last bytes go to the disk."""
+        self._bundle.flush()
+        waiting, self._waiting = self._waiting, []
+        if not waiting:
+            return
+        try:
+            self.receipts += receive(
+                self.site, [taken.arrival for taken in waiting], settle=partial(_settle, waiting)
+            )
+        except OSError as error:
+            if not is_full(error):
+                raise
+            self.receipts += receive(self.site, [taken.settled() for taken in waiting])
 
     @transaction.atomic
     def _record(self) -> None:
@@ -206,14 +227,14 @@ def receive_batch(person: Person, site: Site, files: Iterable[Any], road: Upload
     File names are echoed in the answer and never stored: they often hold a patient's name.
     """
     files = list(files)
-    batch = Batch(site, person, road)
-    # Beside DICOM files pictures are those of the viewer on a disc, not slices.
-    batch.takes_pictures = all(is_picture(next(iter(file.chunks()), b"")) for file in files)
-    names: list[str] = []
-    for file in files:
-        made = batch.take_file_or_zip(file.chunks())
-        names += [file.name] if made == 1 else [f"{file.name} ({n + 1})" for n in range(made)]
-    receipts = batch.finish()
+    with Batch(site, person, road) as batch:
+        # Beside DICOM files pictures are those of the viewer on a disc, not slices.
+        batch.takes_pictures = all(is_picture(next(iter(file.chunks()), b"")) for file in files)
+        names: list[str] = []
+        for file in files:
+            made = batch.take_file_or_zip(file.chunks())
+            names += [file.name] if made == 1 else [f"{file.name} ({n + 1})" for n in range(made)]
+        receipts = batch.finish()
     upload = batch.upload
     return {
         "id": str(upload.pk),

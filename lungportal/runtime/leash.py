@@ -6,12 +6,14 @@ Run as a file of its own between fork and exec, because code there is not safe i
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import os
 import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+AUTOGROUP = "/proc/self/autogroup"
 
 
 def main() -> None:
@@ -22,7 +24,8 @@ def main() -> None:
     parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
-    os.nice(options.nice)
+    if options.nice:
+        _be_polite(options.nice)
     if options.user:
         uid, gid = map(int, options.user.split(":"))
         os.setgroups([])
@@ -34,6 +37,17 @@ def main() -> None:
         if os.getppid() != options.parent:  # died before the line above
             os.kill(os.getpid(), signal.SIGKILL)
     os.execvp(options.command[0], options.command)  # noqa: S606 - a fixed list of the supervisor
+
+
+def _be_polite(nice: int) -> None:
+    """Yield to the other programs.
+
+    Linux groups processes by session (`sched_autogroup_enabled`): there a process's own niceness counts only
+    within its session, and that of the session counts among them.
+    """
+    os.nice(nice)
+    with contextlib.suppress(OSError), open(AUTOGROUP, "w") as group:
+        group.write(str(nice))
 
 
 if __name__ == "__main__":

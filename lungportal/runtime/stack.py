@@ -140,7 +140,7 @@ def _worker(queue: str, children: int, environment: Mapping[str, str]) -> Progra
         environment=environment,
         stop_signals=WARM_THEN_COLD,
         orphan_signal=signal.SIGQUIT,
-        nice=5,
+        nice=10,
     )
 
 
@@ -153,5 +153,5 @@ def listener_program(address: Address, environment: Mapping[str, str]) -> Progra
 def demo_program(address: Address, environment: Mapping[str, str]) -> Program:
     """Makes the synthetic studies and sends them through the front door, once."""
     return Program(
-        "demo", manage("make_demo", "--studies", "--url", address.url), environment, nice=5, once=True
+        "demo", manage("make_demo", "--studies", "--url", address.url), environment, nice=10, once=True
     )

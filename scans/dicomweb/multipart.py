@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesHeaderParser
+from functools import lru_cache
 from typing import Protocol
 
 from django.http import HttpRequest
 
 from core.problems import UserError
+from scans.durable import Piece
 
 CHUNK = 256 * 1024
 LONGEST_HEADERS = 16 * 1024
@@ -68,7 +70,7 @@ class Part:
     """One part: its media type ("" if it names none) and its content as chunks."""
 
     media_type: str
-    chunks: Iterator[bytes]
+    chunks: Iterator[Piece]
 
 
 def parts(stream: Readable, boundary: bytes) -> Iterator[Part]:
@@ -90,7 +92,9 @@ def parts(stream: Readable, boundary: bytes) -> Iterator[Part]:
         _skip(content)
 
 
+@lru_cache(maxsize=64)
 def _media_type(headers: bytes) -> str:
+    """Asked for each part, and nearly always the same."""
     message = BytesHeaderParser().parsebytes(headers.lstrip(b" \t\r\n"))
     return message.get_content_type() if "Content-Type" in message else ""
 
@@ -102,17 +106,17 @@ class _Body:
         self._stream = stream
         self._held = b"\r\n"  # so that a boundary on the first line is found like any other
 
-    def until(self, mark: bytes) -> Iterator[bytes]:
+    def until(self, mark: bytes) -> Iterator[Piece]:
         """Chunks up to the mark, which is consumed."""
         while (at := self._held.find(mark)) < 0:
             safe = len(self._held) - len(mark) + 1
             if safe > 0:
-                chunk, self._held = self._held[:safe], self._held[safe:]
-                yield chunk
+                yield memoryview(self._held)[:safe]
+                self._held = self._held[safe:]
             self._fill()
-        chunk, self._held = self._held[:at], self._held[at + len(mark) :]
-        if chunk:
-            yield chunk
+        if at:
+            yield memoryview(self._held)[:at]
+        self._held = self._held[at + len(mark) :]
 
     def starts_with(self, text: bytes) -> bool:
         while len(self._held) < len(text):
@@ -139,6 +143,6 @@ class _Body:
         self._held += fresh
 
 
-def _skip(chunks: Iterator[bytes]) -> None:
+def _skip(chunks: Iterator[Piece]) -> None:
     for _ in chunks:
         pass

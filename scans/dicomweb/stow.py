@@ -49,10 +49,10 @@ class StoreInstances(APIView):
         person = person_of(request)
         site = site_for_images(person, request.query_params.get("site", ""))
         boundary = boundary_of(request.META.get("CONTENT_TYPE", ""))
-        batch = Batch(site, person, Upload.Road.STOW, announced_bytes=_announced(request))
-        for part in parts(body_of(request._request), boundary):
-            _take(batch, part, study_instance_uid)
-        receipts = batch.finish()
+        with Batch(site, person, Upload.Road.STOW, announced_bytes=_announced(request)) as batch:
+            for part in parts(body_of(request._request), boundary):
+                _take(batch, part, study_instance_uid)
+            receipts = batch.finish()
         return Response(_answer(receipts, request), status=_status(receipts))
 
 

@@ -14,6 +14,7 @@ from pydicom import Dataset
 from core.problems import UserError
 from scans.dimse.guarded import DataSet
 from scans.ingest.arrivals import INSTANCES, Arrival, Refusal, identify
+from scans.ingest.bundle import Bundle
 from scans.ingest.filing import Drawer
 from scans.ingest.reasons import (
     DOES_NOT_MATCH,
@@ -25,7 +26,7 @@ from scans.ingest.reasons import (
 from scans.ingest.receive import Outcome, Receipt, Settle, durable_already, receive
 from scans.ingest.room import NO_SPACE, OVER_QUOTA, Room, room_at
 from scans.models import Peer, Upload, UploadedFile
-from scans.storage import StorageFull, is_full, spool
+from scans.storage import Spooled, StorageFull, is_full, spool
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ class Reception:
         self.counts = dict.fromkeys(Outcome, 0)
         self._room: Room | None = None
         self._drawer = Drawer(peer.site)
+        self._bundle = Bundle(INSTANCES)
         self._opened = 0.0
         self._upload: Upload | None = None
         self._files: list[UploadedFile] = []
@@ -141,7 +143,12 @@ class Reception:
             if not room.has(arrival.size):
                 return OVER_QUOTA, durable_already
             room.take(arrival.size)
-            return arrival, spooled.keep_soon(INSTANCES).result
+            return arrival, self._on_its_way(spooled)
+
+    def _on_its_way(self, spooled: Spooled) -> Settle:
+        durable = self._bundle.add(spooled)
+        self._bundle.flush()
+        return durable.result
 
     def _room_now(self) -> Room:
         """The disk and the quota are looked at now and then: each look costs two queries."""

@@ -132,12 +132,14 @@ class Series(Row):
 class Instance(Row):
     """One DICOM object, stored under the sha256 of its bytes."""
 
-    site = models.ForeignKey(Site, on_delete=models.PROTECT, related_name="+")
+    site = models.ForeignKey(
+        Site, on_delete=models.PROTECT, related_name="+", db_index=False
+    )  # the constraint below serves
     series = models.ForeignKey(Series, on_delete=models.CASCADE, related_name="instances")
     sop_instance_uid = models.CharField(max_length=64)
     sop_class_uid = models.CharField(max_length=64)
     transfer_syntax_uid = models.CharField(max_length=64)
-    sha256 = models.CharField(max_length=64, db_index=True)
+    sha256 = models.CharField(max_length=64)
     size = models.PositiveBigIntegerField()
     instance_number = models.IntegerField(null=True, blank=True)
     position = models.FloatField("mm along the normal", null=True, blank=True)
@@ -149,6 +151,7 @@ class Instance(Row):
         constraints = [
             models.UniqueConstraint(fields=["site", "sop_instance_uid"], name="instance_uid_once_per_site")
         ]
+        indexes = [models.Index(fields=["sha256"], name="instance_by_content")]  # `db_index` would make two
 
     def __str__(self) -> str:
         return self.sop_instance_uid

@@ -128,3 +128,19 @@ def test_a_data_folder_has_one_holder(tmp_path: Path) -> None:
     assert held.value.holder == {"pid": 1, "port": 8000}
     lock.close()
     assert holder_of(places) is None
+
+
+def test_a_polite_program_yields_to_those_of_other_sessions_too(supervisor: Watched, tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    code = f"""
+import os, pathlib, time
+group = pathlib.Path("/proc/self/autogroup")
+text = group.read_text() if group.exists() else "nice 7"
+pathlib.Path({str(said)!r}).write_text(f"{{os.nice(0)}} {{text}}")
+time.sleep(600)
+"""
+    supervisor.start([python(code, nice=7)])
+    supervisor.attend_until(lambda: said.exists() and bool(said.read_text()))
+
+    assert said.read_text().split()[0] == "7"
+    assert said.read_text().split()[-1] == "7"

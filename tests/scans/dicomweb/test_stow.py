@@ -175,7 +175,7 @@ def test_a_disk_that_fills_up_in_mid_write_is_507_and_leaves_nothing_half(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("scans.storage.os.fsync", full)
+    monkeypatch.setattr("scans.durable.os.fsync", full)
     answer = stow(api_of(technician), ct_image())
     monkeypatch.undo()
 

@@ -257,7 +257,7 @@ def test_new_folders_of_the_storage_are_durable_too(
     site: Site, technician: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     synced: list[Path] = []
-    monkeypatch.setattr("scans.storage._sync_folder", synced.append)
+    monkeypatch.setattr("scans.durable._sync_folder", synced.append)
     (receipt,) = send(site, technician, ct_image())
 
     assert receipt.instance is not None

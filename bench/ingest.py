@@ -4,6 +4,7 @@
 
 300 CT instances of 525 kB on loopback, durable on both sides (Orthanc: SyncStorageArea). Each rate is the
 best of three rounds with fresh UIDs. Orthanc's STOW is its DICOMweb plugin, its REST is POST /instances.
+Orthanc does not read what it stores; here studies stay open, so that ours are not read meanwhile either.
 """
 
 from __future__ import annotations
@@ -12,7 +13,10 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from bench.archive.crowd import crowd
 from bench.archive.cstore import CALLER, STORESCU, cstore_rate
@@ -25,6 +29,8 @@ from tests.live import Portal, portal
 INSTANCES = 300
 ROUNDS = 3
 MANY = 100_000
+OPEN_S = "3600"
+CALM_S, BUSY_S = 60.0, 0.2
 FLOOD_BYTES = 2_000_000_000
 Figures = Iterator[tuple[str, float]]
 
@@ -37,7 +43,8 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(MEASURES), help="names of measures, with commas between")
     options = parser.parse_args()
     figures: dict[str, float] = {}
-    with portal() as ours, orthanc() as theirs:
+    with portal(LUNGPORTAL_QUIET_SECONDS=OPEN_S) as ours, orthanc() as theirs:
+        calm(ours)
         token = ours.token("technician")
         for name in options.only.split(","):
             for key, value in MEASURES[name](ours, token, theirs):
@@ -45,6 +52,30 @@ def main() -> None:
                 print(f"{key:<24} {figures[key]}", flush=True)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1))
+
+
+def calm(ours: Portal) -> None:
+    """Wait until the workers have warmed up their networks."""
+    until = time.monotonic() + CALM_S
+    while time.monotonic() < until and _busy(ours):
+        pass
+
+
+def _busy(ours: Portal) -> bool:
+    before = _cpu_s(ours)
+    time.sleep(1)
+    return _cpu_s(ours) - before > BUSY_S
+
+
+def _cpu_s(ours: Portal) -> float:
+    """Processor time of all processes so far."""
+    total = 0.0
+    for pid in ours.processes().values():
+        with suppress(psutil.NoSuchProcess):
+            root = psutil.Process(pid)
+            for one in (root, *root.children(recursive=True)):
+                total += sum(one.cpu_times()[:2])
+    return total
 
 
 def our_stow(ours: Portal, token: str) -> Target:

@@ -89,13 +89,13 @@ class Portal:
 
 
 @contextmanager
-def portal(*options: str) -> Iterator[Portal]:
+def portal(*options: str, **environment: str) -> Iterator[Portal]:
     """Start a portal on a fresh data folder; stopped, and nothing left, after the block."""
     with tempfile.TemporaryDirectory(prefix="lungportal-live-") as folder:
         Path(folder).chmod(0o755)
         data, port, dicom = Path(folder) / "data", free_port(), free_port()
         ports = ("--port", str(port), "--dicom-port", str(dicom))
-        _up("--detach", "--no-demo", *ports, "--data", str(data), *options)
+        _up("--detach", "--no-demo", *ports, "--data", str(data), *options, **environment)
         try:
             running = Portal(f"http://127.0.0.1:{port}", data, {})
             running.manage("make_demo", "--accounts-only")
@@ -105,11 +105,11 @@ def portal(*options: str) -> Iterator[Portal]:
             _up("--stop", "--data", str(data))
 
 
-def _up(*options: str) -> None:
+def _up(*options: str, **environment: str) -> None:
     with tempfile.TemporaryFile("w+") as log:
         done = subprocess.run(
             [REPOSITORY / "bin/up", *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL,
-            env=plain_environment(), timeout=PATIENCE_S, check=False,
+            env={**plain_environment(), **environment}, timeout=PATIENCE_S, check=False,
         )  # fmt: skip
         log.seek(0)
         assert done.returncode == 0, log.read()[-2000:]

@@ -94,20 +94,28 @@ class Reception:
         self._room: Room | None = None
         self._drawer = Drawer(peer.site)
         self._bundle = Bundle(INSTANCES)
-        self._opened = 0.0
+        self._opened = self._looked = 0.0
         self._upload: Upload | None = None
         self._files: list[UploadedFile] = []
 
     def store(self, command: Command, data: DataSet) -> Dataset:
         """Keep one object; the status says success only when its bytes and its row are on disk."""
-        close_old_connections()
+        self._look_after_connection()
         try:
             receipt = self._receive(command, data)
         except (UserError, DatabaseError) as error:
             self._drawer.forget()
+            self._looked = 0.0
             return _answer_of_error(error)
         self._note(receipt)
         return _answer_of(receipt)
+
+    def _look_after_connection(self) -> None:
+        """A connection that was lost is opened again; asking before each object costs a query each."""
+        now = time.monotonic()
+        if now - self._looked > BELIEVED_S:
+            close_old_connections()
+            self._looked = now
 
     def _receive(self, command: Command, data: DataSet) -> Receipt:
         """The rows are made while the bytes go to the disk; the commit waits for them."""

@@ -88,7 +88,9 @@ def _until_filed(
     for attempt in range(1, ATTEMPTS + 1):
         try:
             with transaction.atomic():
-                receipts = _file_all(drawer, arrivals, note, settle)
+                # A single object is nearly always new: the database says so when it is not.
+                known = _known(drawer.site, arrivals) if len(arrivals) > 1 or attempt > 1 else {}
+                receipts = _file_all(drawer, known, arrivals, note, settle)
                 settle()
                 return receipts
         except OSError:
@@ -105,9 +107,12 @@ def _until_filed(
 
 
 def _file_all(
-    drawer: Drawer, arrivals: Sequence[Arrival | Refusal], note: Note, settle: Settle
+    drawer: Drawer,
+    known: dict[str, Instance],
+    arrivals: Sequence[Arrival | Refusal],
+    note: Note,
+    settle: Settle,
 ) -> list[Receipt]:
-    known = _known(drawer.site, arrivals)
     if known:
         settle()  # the bytes are perhaps compared with those that are stored
     receipts = [_file_one(drawer, known, arrival) for arrival in arrivals]

@@ -1,6 +1,6 @@
 """How fast the archive takes instances in, beside Orthanc in the same run.
 
-    .venv/bin/python -m bench.ingest [--json FILE] [--only stow,cstore,parallel,growth,memory]
+    .venv/bin/python -m bench.ingest [--json FILE] [--only stow,cstore,parallel,growth,memory,dicomweb]
 
 300 CT instances of 525 kB on loopback, durable on both sides (Orthanc: SyncStorageArea). Each rate is the
 best of three rounds with fresh UIDs. Orthanc's STOW is its DICOMweb plugin, its REST is POST /instances.
@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -143,7 +146,24 @@ def memory(ours: Portal, token: str, theirs: Orthanc | None) -> Figures:
     yield "web_peak_mb", peak.mb
 
 
-MEASURES = {"stow": stow, "cstore": cstore, "parallel": parallel, "growth": growth, "memory": memory}
+def answers(ours: Portal, token: str, theirs: Orthanc | None) -> Figures:
+    """Queries, metadata and frames among 100,000 studies, by `bench.dicomweb` on a database of its own."""
+    with tempfile.TemporaryDirectory(prefix="ingest-") as folder:
+        report = Path(folder) / "dicomweb.json"
+        command = [sys.executable, "-m", "bench.dicomweb", "--studies", str(MANY), "--json", str(report)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        figures = json.loads(report.read_text())
+    yield from ((name, figures[name]) for name in ("qido_ms", "metadata_ms", "frame_ms"))
+
+
+MEASURES = {
+    "stow": stow,
+    "cstore": cstore,
+    "parallel": parallel,
+    "growth": growth,
+    "memory": memory,
+    "dicomweb": answers,
+}
 
 if __name__ == "__main__":
     main()

@@ -113,9 +113,7 @@ def _file_all(
     note: Note,
     settle: Settle,
 ) -> list[Receipt]:
-    if known:
-        settle()  # the bytes are perhaps compared with those that are stored
-    receipts = [_file_one(drawer, known, arrival) for arrival in arrivals]
+    receipts = [_file_one(drawer, known, arrival, settle) for arrival in arrivals]
     fresh = [r.instance for r in receipts if r.outcome == Outcome.STORED and r.instance is not None]
     Instance.objects.bulk_create(fresh)
     note(fresh)
@@ -131,12 +129,14 @@ def _known(site: Site, arrivals: Sequence[Arrival | Refusal]) -> dict[str, Insta
     return {instance.sop_instance_uid: instance for instance in whole}
 
 
-def _file_one(drawer: Drawer, known: dict[str, Instance], arrival: Arrival | Refusal) -> Receipt:
+def _file_one(
+    drawer: Drawer, known: dict[str, Instance], arrival: Arrival | Refusal, settle: Settle
+) -> Receipt:
     if isinstance(arrival, Refusal):
         return Receipt(Outcome.REFUSED, arrival.code, arrival.sentence, refusal=arrival)
     uid = arrival.header.sop_instance_uid
     if uid in known:
-        return _seen_before(drawer.site, known[uid], arrival)
+        return _seen_before(drawer.site, known[uid], arrival, settle)
     try:
         series = drawer.series_for(arrival.header)
     except Conflict as conflict:
@@ -151,12 +151,13 @@ def _to_be_deleted(study: Study, arrival: Arrival) -> Receipt:
     return Receipt(Outcome.REFUSED, TO_BE_DELETED, UNDO_FIRST, header=arrival, study=study)
 
 
-def _seen_before(site: Site, stored: Instance, arrival: Arrival) -> Receipt:
+def _seen_before(site: Site, stored: Instance, arrival: Arrival, settle: Settle) -> Receipt:
     study = stored.series.study
     if study.hidden_at is not None:
         return _to_be_deleted(study, arrival)
     if stored.sha256 == arrival.sha256:
         return _duplicate(arrival, stored, "DUPLICATE", "This object is already stored.")
+    settle()  # both files are read, and they may have come together
     if _same_pixels(stored.sha256, arrival.sha256):
         sentence = "The same pixels are already stored in another lossless encoding: not kept again."
         return _duplicate(arrival, stored, "SAME_PIXELS", sentence)

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import io
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pydicom.tag import Tag
 
 from accounts.models import Person, Site
 from patients.models import Patient
+from scans.durable import settle
 from scans.ingest import receive as receive_module
 from scans.ingest.arrivals import arrive
 from scans.ingest.filing import Drawer
@@ -263,6 +265,19 @@ def test_new_folders_of_the_storage_are_durable_too(
     assert receipt.instance is not None
     folder = Path(default_storage.path(content_name("instances", receipt.instance.sha256))).parent
     assert {folder, folder.parent, folder.parent.parent, folder.parent.parent.parent} <= set(synced)
+
+
+def test_two_that_contradict_each_other_may_come_together_to_a_slow_disk(
+    site: Site, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(written: Any) -> Any:
+        time.sleep(0.3)
+        return settle(written)
+
+    monkeypatch.setattr("scans.ingest.bundle.settle", slow)
+    receipts = send(site, technician, ct_image(1), ct_image(1, hu=-700))
+
+    assert [receipt.outcome for receipt in receipts] == ["stored", "quarantined"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,11 +1,12 @@
 """A whole CT from its stored volume to findings in the database, as a worker reads it.
 
-    .venv/bin/python -m bench.inference [--json FILE] [--repeat N]
+    .venv/bin/python -m bench.inference [--json FILE] [--repeat N] [--no-monai]
 
 A chest of 300 slices of 1 mm, 512 x 512 pixels of 0.7 mm, is made once and kept (.training/bench). It is read
 in a fresh process with a database of its own: once cold, then `repeat` times; the quickest of these is told.
-`first_candidates_s` is when the study's row tells how many candidates there are. MONAI's detector is not run
-here yet: `monai_seconds` and `monai_ratio` are null.
+`first_candidates_s` is when the study's row tells how many candidates there are. Then MONAI's detector runs
+over the same voxels (bench/peers; installed once, 5 GB; minutes on two cores); where it cannot be installed,
+`monai_seconds` and `monai_ratio` are null. FILE is written before it, and again after it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from bench.peers import monai
+
 if TYPE_CHECKING:
     from inference.models import Job
     from scans.dicom.volume import BuiltVolume
@@ -40,15 +43,32 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--no-monai", action="store_true", help="leave out the comparison")
     options = parser.parse_args()
     if options.child:
         options.child.write_text(json.dumps(child(options.repeat)))
         return
     figures = {**about(), **in_child(options.repeat), "monai_seconds": None, "monai_ratio": None}
-    for name, value in figures.items():
-        print(f"{name:<24} {value}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=1))
+    tell(figures, options.json)
+    if not options.no_monai:
+        beside = beside_monai(figures["seconds"])
+        tell(beside, None)
+        tell(figures | beside, options.json, aloud=False)
+
+
+def tell(figures: dict[str, Any], file: Path | None, *, aloud: bool = True) -> None:
+    for name, value in figures.items() if aloud else ():
+        print(f"{name:<24} {value}", flush=True)
+    if file:
+        file.write_text(json.dumps(figures, indent=1))
+
+
+def beside_monai(seconds: float) -> dict[str, Any]:
+    theirs = monai.run(KEPT / "monai", volume_file())
+    if theirs is None:
+        return {"monai_seconds": None, "monai_ratio": None}
+    ratio = round(theirs["seconds"] / seconds, 1)
+    return {"monai_seconds": theirs["seconds"], "monai_ratio": ratio, "monai_shape": theirs["shape"]}
 
 
 def about() -> dict[str, Any]:

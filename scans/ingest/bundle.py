@@ -80,11 +80,18 @@ def _keep(spooled: Spooled, folder: str) -> None:
 
 
 def _settle(group: Sequence[tuple[Written, Future[None]]]) -> None:
-    for (_, durable), error in zip(group, settle([written for written, _ in group]), strict=True):
+    for (_, durable), error in zip(group, _errors_of([written for written, _ in group]), strict=True):
         if error is None:
             durable.set_result(None)
         else:
             durable.set_exception(error)
+
+
+def _errors_of(files: Sequence[Written]) -> Sequence[Exception | None]:
+    try:
+        return settle(files)
+    except Exception as error:  # whatever it is, those who wait must hear of it
+        return [error] * len(files)
 
 
 @cache

@@ -115,3 +115,15 @@ def test_what_is_left_of_a_bundle_can_be_dropped() -> None:
     bundle.drop()
 
     assert files_in(Path(default_storage.path(""))) == {}
+
+
+def test_whatever_fails_those_who_wait_hear_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(files: Any) -> Any:
+        raise RuntimeError("unforeseen")
+
+    monkeypatch.setattr("scans.ingest.bundle.settle", fails)
+    bundle = Bundle("instances")
+    waiting = bundle.add(spool([b"content"]))
+    bundle.flush()
+
+    assert isinstance(waiting.exception(10), RuntimeError)

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from bench.peers import monai
+from bench.peers import run_monai
 
 if TYPE_CHECKING:
     from inference.models import Job
@@ -64,7 +64,7 @@ def tell(figures: dict[str, Any], file: Path | None, *, aloud: bool = True) -> N
 
 
 def beside_monai(seconds: float) -> dict[str, Any]:
-    theirs = monai.run(KEPT / "monai", volume_file())
+    theirs = run_monai.run(KEPT / "monai", volume_file())
     if theirs is None:
         return {"monai_seconds": None, "monai_ratio": None}
     ratio = round(theirs["seconds"] / seconds, 1)

@@ -20,6 +20,9 @@ from scans.volumes import open_volume
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_S = 3.0
+LOOK_S = 0.5
+"""How often progress within a stage is looked at; a new stage is told at once."""
+
 UNEXPECTED = (
     "The reading stopped because of an unexpected error. Tell the administrator, who finds it in the log."
 )
@@ -31,22 +34,26 @@ class Pulse:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.stage, self.progress = "starting", 0.0
-        self.lost = False
-        self._stop = threading.Event()
+        self.lost = self._stopped = False
+        self._news = threading.Event()
 
     def tell(self, stage: str, progress: float) -> None:
         """Called by the reading at each step; stops it when the job is no longer ours."""
+        fresh = stage != self.stage
         self.stage, self.progress = stage, progress
+        if fresh:
+            self._news.set()
         if self.lost:
             raise jobs.LeaseLostError
 
     def stop(self) -> None:
-        self._stop.set()
+        self._stopped = True
+        self._news.set()
 
     def run(self) -> None:
         try:
             shown = ("", -1.0, 0.0)
-            while not self._stop.wait(0.5):
+            while not self._heard_stop():
                 now = time.monotonic()
                 if (self.stage, self.progress) == shown[:2] and now - shown[2] < HEARTBEAT_S:
                     continue
@@ -55,12 +62,17 @@ class Pulse:
         finally:
             connection.close()
 
+    def _heard_stop(self) -> bool:
+        """Wait for a new stage or for a while; whether it is time to end."""
+        self._news.wait(LOOK_S)
+        self._news.clear()
+        return self._stopped
+
     def _beat(self) -> None:
         try:
             jobs.beat(self.job, self.stage, self.progress)
         except jobs.LeaseLostError:
-            self.lost = True
-            self._stop.set()
+            self.lost = self._stopped = True
         except Exception:
             logger.exception("job %s: heartbeat failed, will be tried again", self.job.pk)
             connection.close()

@@ -29,7 +29,7 @@ LEAST_REACH_MM, MOST_SLICES = 9.0, 30
 WIDER_LOOKS = 3
 ISLAND = 0.4
 SEEKER_SHARE = 0.75
-# Taken off the logits, chosen on the val split together with the share: both networks draw a little too large.
+# Taken off the logits: both networks draw a little too large. Chosen on the val split, as the share was.
 TOO_LARGE = 0.3
 # How exactly the place is known: a standard deviation, and how many of them a piece may lie off.
 LEAST_SCALE_MM, REACH = 4.0, 2.5

@@ -118,7 +118,7 @@ def read_volume(
         judged, threshold = _judged(placed, space, found, loaded)
         kept = selected(judged, threshold, told["most_findings"])
     with watch.stage("outline"):
-        tell("outline", 0.0)
+        tell(f"outline of {len(kept)} findings", 0.0)
         outlined = outline_all(placed.hu, spacing, kept, loaded)
     with watch.stage("malignancy"):
         tell("malignancy", 0.0)

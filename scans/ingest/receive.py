@@ -140,6 +140,9 @@ def _file_one(
     try:
         series = drawer.series_for(arrival.header)
     except Conflict as conflict:
+        known |= _known(drawer.site, [arrival])  # nobody has asked yet for a single object
+        if uid in known:
+            return _seen_before(drawer.site, known[uid], arrival, settle)
         return _quarantine(drawer.site, arrival, conflict.reason, conflict.study)
     if series.study.hidden_at is not None:
         return _to_be_deleted(series.study, arrival)

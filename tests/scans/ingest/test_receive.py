@@ -267,6 +267,18 @@ def test_new_folders_of_the_storage_are_durable_too(
     assert {folder, folder.parent, folder.parent.parent, folder.parent.parent.parent} <= set(synced)
 
 
+def test_what_is_stored_stays_a_duplicate_when_its_patient_has_got_another_name(
+    site: Site, technician: Person
+) -> None:
+    send(site, technician, ct_image())
+    Patient.objects.update(name="ROE^Jane")
+    (again,) = send(site, technician, ct_image())
+    (other,) = send(site, technician, ct_image(hu=-700))
+
+    assert (again.outcome, again.code) == ("duplicate", "DUPLICATE")
+    assert (other.outcome, other.code) == ("quarantined", "OTHER_BYTES")
+
+
 def test_two_that_contradict_each_other_may_come_together_to_a_slow_disk(
     site: Site, technician: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

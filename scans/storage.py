@@ -18,7 +18,7 @@ from django.core.files.base import File
 from django.core.files.storage import FileSystemStorage, default_storage
 
 from core.problems import UserError
-from scans.durable import Chunks, Piece, settle, write
+from scans.durable import Chunks, settle, write
 
 CHUNK = 1 << 20
 IN_MEMORY = 4 * CHUNK
@@ -77,10 +77,10 @@ class Spooled:
         self.file = io.BytesIO()
         return taken
 
-    def chunks(self) -> Iterator[Piece]:
-        """The bytes from the first on; those in memory as they lie there."""
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes from the first on."""
         if isinstance(self.file, io.BytesIO):
-            yield self.file.getbuffer()
+            yield self.file.getvalue()  # no copy; and no view, with which the file could not be closed
             return
         self.file.seek(0)
         while chunk := self.file.read(CHUNK):

@@ -169,13 +169,14 @@ def test_what_the_quota_has_no_room_for_fails_alone(
     assert reasons(answer) == [0xA700]
 
 
+@pytest.mark.parametrize("step", ["_write_whole", "os.fsync"])
 def test_a_disk_that_fills_up_in_mid_write_is_507_and_leaves_nothing_half(
-    api_of: ApiOf, technician: Person, monkeypatch: pytest.MonkeyPatch
+    api_of: ApiOf, technician: Person, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("scans.durable.os.fsync", full)
+    monkeypatch.setattr(f"scans.durable.{step}", full)
     answer = stow(api_of(technician), ct_image())
     monkeypatch.undo()
 

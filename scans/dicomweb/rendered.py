@@ -72,18 +72,30 @@ class SeriesThumbnail(Resource):
     """A small picture of a series: its middle image."""
 
     def get(self, request: Request, study_instance_uid: str, series_instance_uid: str) -> HttpResponseBase:
-        series = series_of(request, study_instance_uid, series_instance_uid)
-        return _thumbnail(request, _middle(request, Instance.objects.filter(series=series)))
+        return _thumbnail(request, _middle_of_series(request, study_instance_uid, series_instance_uid))
 
 
 class StudyThumbnail(Resource):
     """A small picture of a study: the middle image of the series that is read, else of the largest one."""
 
     def get(self, request: Request, study_instance_uid: str) -> HttpResponseBase:
-        study = study_of(request, study_instance_uid)
-        largest = study.series.order_by("-instance_count", "pk").values_list("pk", flat=True).first()
-        series = study.read_series_id or largest
-        return _thumbnail(request, _middle(request, Instance.objects.filter(series=series)))
+        return _thumbnail(request, _middle_of_study(request, study_instance_uid))
+
+
+class RenderedSeries(Resource):
+    """The same picture of a series in its full size."""
+
+    def get(self, request: Request, study_instance_uid: str, series_instance_uid: str) -> HttpResponseBase:
+        middle = _middle_of_series(request, study_instance_uid, series_instance_uid)
+        return picture(request, middle, 0, look_of(request.query_params))
+
+
+class RenderedStudy(Resource):
+    """The same picture of a study in its full size."""
+
+    def get(self, request: Request, study_instance_uid: str) -> HttpResponseBase:
+        middle = _middle_of_study(request, study_instance_uid)
+        return picture(request, middle, 0, look_of(request.query_params))
 
 
 def picture(request: Request, instance: Instance, frame: int, look: Look) -> HttpResponseBase:
@@ -178,6 +190,17 @@ def _key(look: Look) -> str:
 def _thumbnail(request: Request, instance: Instance, frame: int = 0) -> HttpResponseBase:
     look = look_of(request.query_params)
     return picture(request, instance, frame, Look(look.window, look.function, look.viewport or THUMBNAIL))
+
+
+def _middle_of_series(request: Request, study_instance_uid: str, series_instance_uid: str) -> Instance:
+    series = series_of(request, study_instance_uid, series_instance_uid)
+    return _middle(request, Instance.objects.filter(series=series))
+
+
+def _middle_of_study(request: Request, study_instance_uid: str) -> Instance:
+    study = study_of(request, study_instance_uid)
+    largest = study.series.order_by("-instance_count", "pk").values_list("pk", flat=True).first()
+    return _middle(request, Instance.objects.filter(series=study.read_series_id or largest))
 
 
 def _middle(request: Request, found: QuerySet[Instance]) -> Instance:

@@ -4,7 +4,14 @@ from django.views import View
 from core.audit import audited_once_per
 from scans.dicomweb.frames import RetrieveBulkData, RetrieveFrames
 from scans.dicomweb.metadata import InstanceMetadata, SeriesMetadata, StudyMetadata
-from scans.dicomweb.rendered import InstanceThumbnail, RenderedInstance, SeriesThumbnail, StudyThumbnail
+from scans.dicomweb.rendered import (
+    InstanceThumbnail,
+    RenderedInstance,
+    RenderedSeries,
+    RenderedStudy,
+    SeriesThumbnail,
+    StudyThumbnail,
+)
 from scans.dicomweb.retrieve import RetrieveInstance, RetrieveSeries, StudyOrStore
 from scans.dicomweb.search import SearchInstances, SearchSeries, Studies
 
@@ -35,6 +42,8 @@ urlpatterns = [
     piecewise(f"{INSTANCE}/metadata", InstanceMetadata, "instance-metadata"),
     piecewise(FRAMES, RetrieveFrames, "frames"),
     piecewise(f"{INSTANCE}/bulkdata/<str:tag>", RetrieveBulkData, "bulkdata"),
+    piecewise(f"{STUDY}/rendered", RenderedStudy, "study-rendered"),
+    piecewise(f"{SERIES}/rendered", RenderedSeries, "series-rendered"),
     piecewise(f"{INSTANCE}/rendered", RenderedInstance, "rendered"),
     piecewise(f"{FRAMES}/rendered", RenderedInstance, "frame-rendered"),
     piecewise(f"{STUDY}/thumbnail", StudyThumbnail, "study-thumbnail"),

@@ -1,8 +1,8 @@
 """The requests of the OHIF viewer's DicomWebDataSource are answered as it reads them.
 
-The addresses are those that OHIF 3 sends: `qido.js` (studies and series with includefield, limit, offset,
-fuzzymatching), `retrieveMetadata` of the dicomweb-client, frames with `transfer-syntax=*`, thumbnails,
-rendered pictures, and bulk data by the BulkDataURI of the metadata.
+Taken from its source (OHIF/Viewers, extensions/default/src/DicomWebDataSource): `mapParams` and
+`seriesInStudy` of qido.js at 00f012e, retrieveMetadataLoaderAsync.js at 03225b3, thumbnails and bulk data of
+index.ts at 03247f5, and the Accept of frames of platform/core/src/utils/generateAcceptHeader.ts at 0f1390a.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from tests.scans.dicomweb.test_retrieve import content, parts, stow
 pytestmark = pytest.mark.django_db
 
 HEADERS = {"HTTP_ORIGIN": "http://testserver"}
-LIST = "limit=101&offset=0&fuzzymatching=true&includefield=00081030%2C00080060"
+LIST = "limit=101&offset=0&fuzzymatching=false&includefield=00081030%2C00080060%2C00080090%2C00100030"
+FRAME = 'multipart/related; type="application/octet-stream"; transfer-syntax="*"'
 
 
 @pytest.fixture
 def viewer(api_of, radiologist):
     client = api_of(radiologist)
-    stow(client, *(ct_image(n) for n in (1, 2, 3)))
+    stow(client, *(ct_image(n, SeriesDate="20260312") for n in (1, 2, 3)))
     return client
 
 
@@ -43,6 +44,8 @@ def test_the_study_list(viewer):
     assert study["00100020"]["Value"] == ["N-0001"]
     assert study["00201208"]["Value"] == [3]
     assert study["00081030"]["vr"] == "LO"
+    assert study["00080090"]["vr"] == "PN"
+    assert study["00100030"]["Value"] == ["19580402"]
 
 
 @pytest.mark.parametrize(
@@ -66,9 +69,25 @@ def test_a_study_list_without_hits_is_empty(viewer):
     assert (answer.status_code, answer.content) == (204, b"")
 
 
+def test_two_studies_by_their_uids_with_a_backslash_between_them(viewer):
+    stow(viewer, ct_image(1, study="2.25.77101", series="2.25.77102"))
+    found = viewer.get(f"/dicomweb/studies?StudyInstanceUID={STUDY}%5C2.25.77101&{LIST}").json()
+    assert {study["0020000D"]["Value"][0] for study in found} == {STUDY, "2.25.77101"}
+
+
+def test_one_series_by_its_uid(viewer):
+    stow(viewer, ct_image(1, series="2.25.77103"))
+    (series,) = viewer.get(f"/dicomweb/studies/{STUDY}/series?SeriesInstanceUID={SERIES}").json()
+    assert series["0020000E"]["Value"] == [SERIES]
+    assert len(viewer.get(f"/dicomweb/studies/{STUDY}/series").json()) == 2
+
+
 def test_the_series_of_a_study(viewer):
-    path = f"/dicomweb/studies/{STUDY}/series?includefield=00080021%2C00080031%2C0008103E%2C00200011"
+    path = f"/dicomweb/studies/{STUDY}/series?includefield=0008103E%2C00080021"
     (series,) = viewer.get(path).json()
+    assert series["0020000D"]["Value"] == [STUDY]
+    assert series["00080021"]["Value"] == ["20260312"]
+    assert series["0008103E"]["vr"] == "LO"
     assert series["0020000E"]["Value"] == [SERIES]
     assert series["00080060"]["Value"] == ["CT"]
     assert series["00200011"]["Value"] == [3]
@@ -89,7 +108,7 @@ def test_the_metadata_of_a_series_in_which_each_instance_can_be_drawn(viewer):
 def test_a_frame_for_the_loader(viewer):
     answer = viewer.get(
         f"/dicomweb/studies/{STUDY}/series/{SERIES}/instances/{SERIES}.2/frames/1",
-        HTTP_ACCEPT="multipart/related; type=application/octet-stream; transfer-syntax=*",
+        HTTP_ACCEPT=FRAME,
     )
     ((kind, pixels),) = parts(answer)
     assert "transfer-syntax=1.2.840.10008.1.2.1" in kind
@@ -103,6 +122,20 @@ def test_thumbnails_and_rendered_pictures(viewer):
         assert Image.open(io.BytesIO(answer.content)).format == "JPEG"
     shown = viewer.get(f"{instance}/rendered?window=-600,1500,linear&viewport=64,64&accept=image/png")
     assert Image.open(io.BytesIO(shown.content)).size == (64, 64)
+
+
+@pytest.mark.parametrize("kind", ["thumbnail", "rendered"])
+@pytest.mark.parametrize("below", ["", f"/series/{SERIES}", f"/series/{SERIES}/instances/{SERIES}.2"])
+def test_pictures_of_studies_series_and_instances(viewer, kind, below):
+    answer = viewer.get(f"/dicomweb/studies/{STUDY}{below}/{kind}", HTTP_ACCEPT="image/jpeg")
+    assert answer["Content-Type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(answer.content)).format == "JPEG"
+
+
+def test_one_instance_of_a_series_for_its_thumbnail(viewer):
+    path = f"/dicomweb/studies/{STUDY}/series/{SERIES}/instances?limit=1&includefield=00080018"
+    (instance,) = viewer.get(path).json()
+    assert instance["00080018"]["Value"][0].startswith(SERIES)
 
 
 def test_bulk_data_by_the_address_in_the_metadata(viewer):

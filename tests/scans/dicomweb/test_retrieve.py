@@ -398,6 +398,8 @@ PATHS = [
     f"{FIRST}/metadata",
     f"{FIRST}/rendered",
     f"{FIRST}/thumbnail",
+    f"/dicomweb/studies/{STUDY}/rendered",
+    f"/dicomweb/studies/{STUDY}/series/{SERIES}/rendered",
     f"{FIRST}/frames/1",
     f"{FIRST}/frames/1/rendered",
     f"{FIRST}/bulkdata/7FE00010",

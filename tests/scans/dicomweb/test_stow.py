@@ -186,6 +186,18 @@ def test_a_disk_that_fills_up_in_mid_write_is_507_and_leaves_nothing_half(
     assert Instance.objects.count() == 0
 
 
+def test_a_body_that_is_cut_in_half_leaves_neither_rows_nor_files(api_of: ApiOf, technician: Person) -> None:
+    whole = b"--mark\r\nContent-Type: application/dicom\r\n\r\n" + ct_image(1) + b"\r\n"
+    body = whole + whole[: len(whole) // 2]
+    answer = api_of(technician).generic(
+        "POST", "/dicomweb/studies", body, content_type="multipart/related; boundary=mark"
+    )
+
+    assert answer.status_code == 400
+    assert Instance.objects.count() == 0
+    assert [path for path in Path(default_storage.path("")).rglob("*") if path.is_file()] == []
+
+
 def test_a_part_of_another_type_fails_alone(api_of: ApiOf, technician: Person) -> None:
     body = (
         b"--mark\r\nContent-Type: application/pdf\r\n\r\n%PDF\r\n"

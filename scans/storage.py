@@ -57,11 +57,21 @@ class TooLarge(Exception):
 
 @dataclass
 class Spooled:
-    """Bytes that have arrived: a temporary file, its sha256 and size. Gone when the block ends."""
+    """Bytes that have arrived: a temporary file, its sha256 and size. Gone when the block ends.
+
+    What is in memory is hashed when somebody asks; what went to the disk was hashed on the way.
+    """
 
     file: BinaryIO
-    sha256: str
     size: int
+    hashed: str = ""
+
+    @property
+    def sha256(self) -> str:
+        if not self.hashed:
+            assert isinstance(self.file, io.BytesIO)  # noqa: S101 - nothing else waits unhashed
+            self.hashed = hashlib.sha256(self.file.getbuffer()).hexdigest()
+        return self.hashed
 
     def __enter__(self) -> Self:
         return self
@@ -73,7 +83,7 @@ class Spooled:
 
     def handed_over(self) -> Spooled:
         """The same bytes with another owner, who closes them."""
-        taken = Spooled(self.file, self.sha256, self.size)
+        taken = Spooled(self.file, self.size, self.hashed)
         self.file = io.BytesIO()
         return taken
 
@@ -103,28 +113,30 @@ class Spooled:
 
 
 def spool(chunks: Chunks, limit: int | None = None) -> Spooled:
-    """Write arriving chunks to a temporary file and hash them on the way; memory does not grow.
+    """Gather arriving chunks, long ones in a temporary file; memory does not grow.
 
     Raises
     ------
     TooLarge : when more than `limit` bytes come.
     """
     file: BinaryIO = io.BytesIO()
-    digest, size = hashlib.sha256(), 0
+    size, digest = 0, None
     try:
         for chunk in chunks:
             size += len(chunk)
             if limit is not None and size > limit:
                 raise TooLarge
             if size > IN_MEMORY and isinstance(file, io.BytesIO):
+                digest = hashlib.sha256(file.getbuffer())
                 file = _moved_to_disk(file)
-            digest.update(chunk)
+            if digest is not None:
+                digest.update(chunk)
             file.write(chunk)
     except BaseException:
         file.close()
         raise
     file.seek(0)
-    return Spooled(file, digest.hexdigest(), size)
+    return Spooled(file, size, digest.hexdigest() if digest else "")
 
 
 def _moved_to_disk(memory: io.BytesIO) -> BinaryIO:

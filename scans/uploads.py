@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Check = Callable[[Arrival], Arrival | Refusal]
 COMMIT_EVERY = 100
+READERS = 8
+"""Batches of one process that are looked at beside the threads that receive them."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Batch:
         self.site, self.person, self.road = site, person, road
         self.receipts: list[Receipt] = []
         self._waiting: list[Taken] = []
+        self._ahead: Future[Taken] | None = None
         self._bundle = Bundle(INSTANCES)
 
     def __enter__(self) -> Self:
@@ -89,6 +92,8 @@ class Batch:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._ahead is not None:
+            wait([self._ahead])
         self._bundle.drop()
 
     def take(self, chunks: Chunks, check: Check | None = None) -> None:
@@ -121,13 +126,16 @@ class Batch:
         return self._count - before
 
     def finish(self) -> list[Receipt]:
-        self._file()
-        self._record()
+        """File the rest and record the outcomes, in one commit of the database."""
+        self._collect()
+        with transaction.atomic():
+            self._file()
+            self._record()
         return self.receipts
 
     @property
     def _count(self) -> int:
-        return len(self.receipts) + len(self._waiting)
+        return len(self.receipts) + len(self._waiting) + (self._ahead is not None)
 
     def _take_zip(self, spooled: Spooled) -> None:
         try:
@@ -157,25 +165,50 @@ class Batch:
             self._take_spooled(made, None)
 
     def _take_spooled(self, spooled: Spooled, check: Check | None) -> None:
+        self._collect()
         if self.takes_pictures and is_picture(spooled.start(START_BYTES)):
             self._take_picture(spooled)
-            return
-        arrival = identify(spooled)
-        if check and isinstance(arrival, Arrival):
-            arrival = check(arrival)
-        if isinstance(arrival, Arrival) and not self._has_room(arrival):
-            arrival = OVER_QUOTA
-        self._add(Taken(arrival, self._bundle.add(spooled) if isinstance(arrival, Arrival) else None))
+        elif self.room.has(spooled.size):
+            self._ahead = _readers().submit(self._read, spooled.handed_over(), check)
+        else:
+            self._add(self._without_room(spooled, check))
 
-    def _has_room(self, arrival: Arrival) -> bool:
-        """What is stored already takes no room."""
-        if self.room.has(arrival.size):
+    def _read(self, spooled: Spooled, check: Check | None) -> Taken:
+        """Runs beside the request's thread, which receives the next file meanwhile."""
+        with spooled:
+            arrival = _identified(spooled, check)
+            if isinstance(arrival, Refusal):
+                return Taken(arrival)
             self.room.take(arrival.size)
-            return True
+            return Taken(arrival, self._bundle.add(spooled))
+
+    def _without_room(self, spooled: Spooled, check: Check | None) -> Taken:
+        """What is stored already takes no room."""
+        arrival = _identified(spooled, check)
+        if isinstance(arrival, Refusal):
+            return Taken(arrival)
         uid = arrival.header.sop_instance_uid
-        return Instance.objects.filter(site=self.site, sop_instance_uid=uid, sha256=arrival.sha256).exists()
+        same = Instance.objects.filter(site=self.site, sop_instance_uid=uid, sha256=arrival.sha256)
+        return Taken(arrival, self._bundle.add(spooled)) if same.exists() else Taken(OVER_QUOTA)
 
     def _add(self, taken: Taken) -> None:
+        self._collect()
+        self._note(taken)
+
+    def _collect(self) -> None:
+        """Note the file before, which was looked at meanwhile."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return
+        try:
+            taken = ahead.result()
+        except OSError as error:
+            if not is_full(error):
+                raise
+            taken = Taken(NO_SPACE)
+        self._note(taken)
+
+    def _note(self, taken: Taken) -> None:
         self._waiting.append(taken)
         if len(self._waiting) >= COMMIT_EVERY:
             self._file()
@@ -195,7 +228,6 @@ class Batch:
                 raise
             self.receipts += receive(self.site, [taken.settled() for taken in waiting])
 
-    @transaction.atomic
     def _record(self) -> None:
         outcomes = [receipt.outcome for receipt in self.receipts]
         refused = sum(outcome in (Outcome.REFUSED, Outcome.QUARANTINED) for outcome in outcomes)
@@ -219,6 +251,17 @@ class Batch:
                 sentence=receipt.sentence[:300],
                 instance=receipt.instance,
             )
+
+
+def _identified(spooled: Spooled, check: Check | None) -> Arrival | Refusal:
+    arrival = identify(spooled)
+    return check(arrival) if check and isinstance(arrival, Arrival) else arrival
+
+
+@cache
+def _readers() -> ThreadPoolExecutor:
+    """Made at the first use, so that a forked web process has threads of its own."""
+    return ThreadPoolExecutor(READERS, thread_name_prefix="readers")
 
 
 def receive_batch(person: Person, site: Site, files: Iterable[Any], road: Upload.Road) -> dict[str, Any]:

@@ -3,10 +3,13 @@ them."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
 from keras import layers, ops
+
+from inference.cnn.preprocessing import MALIGNANCY_PIXEL_MM, MALIGNANCY_SLICES, USUAL_PIXEL_MM
 
 
 def conv(x: Any, filters: int, size: int = 3, stride: int = 1) -> Any:
@@ -27,47 +30,75 @@ def _up(x: Any, skip: Any, filters: int) -> Any:
     return residual(layers.Concatenate()([x, skip]), filters)
 
 
+def _halved(image: Any, base: int) -> list[Any]:
+    """The maps of the encoder: the image's size, then four halvings."""
+    maps = [residual(conv(image, base), base)]
+    for factor in (2, 4, 6, 8):
+        maps.append(residual(conv(maps[-1], factor * base, 3, 2), factor * base))
+    return maps
+
+
 def outline(window: int, channels: int, base: int = 16) -> keras.Model:
     """Logit per pixel of the slab's middle slice: a residual U-Net with four halvings."""
     image = layers.Input((window, window, channels))
-    skips = [residual(conv(image, base), base)]
-    for factor in (2, 4, 6, 8):
-        skips.append(residual(conv(skips[-1], factor * base, 3, 2), factor * base))
+    skips = _halved(image, base)
     y = skips[-1]
     for skip, factor in zip(skips[-2::-1], (6, 4, 2, 1), strict=True):
         y = _up(y, skip, factor * base)
     return keras.Model(image, layers.Conv2D(1, 1, dtype="float32", name="pixels")(y), name="outline")
 
 
-def malignancy_member(image: Any, numbers: Any, outputs: int, base: int = 24) -> Any:
-    """Logits (n, outputs): rating first, traits after it; pixels and numbers meet before the last layers."""
-    x = residual(conv(image, base, 3, 2), base)
-    x = residual(conv(x, 2 * base, 3, 2), 2 * base)
-    x = residual(conv(x, 3 * base, 3, 2), 3 * base)
-    pooled = [layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)]
-    x = layers.Dropout(0.5)(layers.Dense(32, activation="relu")(layers.Concatenate()(pooled)))
-    known = layers.BatchNormalization(scale=False, center=False)(numbers)
-    f = layers.Dropout(0.3)(layers.Dense(24, activation="relu")(known))
-    y = layers.Dropout(0.2)(layers.Dense(24, activation="relu")(layers.Concatenate()([x, f])))
-    return layers.Dense(outputs, dtype="float32")(layers.Concatenate()([y, f, known]))
+def slab_of(image: Any) -> Any:
+    """What an outline network would be shown (`outline_input`, without a place) of a `malignancy_input`."""
+    n = MALIGNANCY_SLICES
+    lung, calcium, coarse = image[..., :n], image[..., n : 2 * n], image[..., -1:]
+    narrow = ops.minimum(2 * calcium + 1, 1.0)  # -200..800 HU cut at 300
+    pixel = coarse + math.log(MALIGNANCY_PIXEL_MM / USUAL_PIXEL_MM)
+    return ops.concatenate([lung, narrow, coarse, pixel, ops.zeros_like(coarse)], axis=-1)
 
 
-def _products(numbers: Any) -> Any:
-    """The numbers, normalised and cut at 4 standard deviations, with the products of each two of them."""
-    known = layers.BatchNormalization(scale=False, center=False, name="usual")(numbers)
-    known = ops.clip(known, -4.0, 4.0)
+def trunk(shape: tuple[int, int, int], base: int = 16) -> keras.Model:
+    """(n, TRUNK_FEATURES) numbers of what the encoder of an outline network sees of a nodule.
+
+    Its maps, averaged within the outline; the coarse ones also over the window, and their maxima. Square
+    roots, because they are skewed.
+    """
+    image = layers.Input(shape)
+    middle = 2 * MALIGNANCY_SLICES + MALIGNANCY_SLICES // 2
+    inside, pooled = image[..., middle : middle + 1], []
+    for level, seen in enumerate(_halved(slab_of(image), base)):
+        values = ops.cast(seen, "float32")
+        share = ops.cast(ops.average_pool(inside, 2**level), "float32")
+        pooled.append(ops.sum(values * share, axis=(1, 2)) / (ops.sum(share, axis=(1, 2)) + 1e-3))
+        pooled += [ops.mean(values, axis=(1, 2))] if level >= 2 else []
+        pooled += [ops.max(values, axis=(1, 2))] if level >= 3 else []
+    return keras.Model(image, ops.sqrt(ops.concatenate(pooled, axis=-1) + 1e-4), name="trunk")
+
+
+def _products(known: Any) -> Any:
+    """Normalised numbers with the products of each two of them."""
     pairs = ops.expand_dims(known, -1) * ops.expand_dims(known, -2)
-    return layers.Concatenate()([known, layers.Flatten()(pairs)])
+    return layers.Concatenate(dtype="float32")([known, layers.Flatten(dtype="float32")(pairs)])
+
+
+def _normalised(values: Any, name: str) -> Any:
+    return layers.BatchNormalization(scale=False, center=False, name=name, dtype="float32")(values)
 
 
 def malignancy(shape: tuple[int, int, int], numbers: int, members: int, outputs: int) -> keras.Model:
     """(n, (members + 1) * outputs) logits: members that see pixels and numbers, and one of the numbers alone.
 
-    The members share nothing but their inputs. The last is a logistic of the numbers and their products.
+    The members are logistics of the same trunk and numbers, each to be fitted without a part of the
+    patients; the last is a logistic of the numbers, cut at 4 standard deviations, and their products.
     """
     image, shown = layers.Input(shape), layers.Input((numbers,))
-    outs = [malignancy_member(image, shown, outputs) for _ in range(members)]
-    outs.append(layers.Dense(outputs, dtype="float32", name="alone")(_products(shown)))
+    known = ops.clip(_normalised(shown, "usual"), -4.0, 4.0)
+    seen = _normalised(trunk(shape)(image), "seen")
+    both = layers.Dropout(0.5, dtype="float32")(layers.Concatenate(dtype="float32")([seen, known]))
+    outs = [
+        layers.Dense(members * outputs, dtype="float32", name="members")(both),
+        layers.Dense(outputs, dtype="float32", name="alone")(_products(known)),
+    ]
     return keras.Model([image, shown], layers.Concatenate(dtype="float32")(outs), name="malignancy")
 
 

@@ -13,6 +13,7 @@ REDUCTION_PATCH = (32, 32, 32)
 OUTLINE_SLICES = 5
 OUTLINE_WINDOW = 64
 OUTLINE_CHANNELS = 2 * OUTLINE_SLICES + 3
+USUAL_SLICE_MM, USUAL_PIXEL_MM = 1.5, 0.7
 MALIGNANCY_PIXEL_MM = 0.65
 MALIGNANCY_SLICE_MM = 1.5
 MALIGNANCY_SLICES = 5
@@ -48,7 +49,9 @@ def outline_input(
     spacings and the distance as constant planes.
     """
     slices = np.concatenate([_window(hu, -1000, 400), _window(hu, -200, 300)], axis=1)
-    told = np.log(np.asarray(spacing_mm, np.float32) / np.asarray([1.5, 0.7], np.float32))
+    told = np.log(
+        np.asarray(spacing_mm, np.float32) / np.asarray([USUAL_SLICE_MM, USUAL_PIXEL_MM], np.float32)
+    )
     far = np.minimum(np.abs(np.asarray(off_mm, np.float32)), 40)[:, None] / 10
     told = np.concatenate([told, far], axis=1)
     planes = np.broadcast_to(told[:, :, None, None], (*told.shape, *hu.shape[2:]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 from contextlib import suppress
 from typing import Any, cast
 
@@ -24,6 +25,8 @@ NOT_AUTHORISED = 0x0124
 # Result, source and reason of a rejection (PS3.8 table 9-21).
 CALLER_NOT_RECOGNISED = (0x01, 0x01, 0x03)
 TEMPORARY_CONGESTION = (0x02, 0x03, 0x01)
+LAST_WORDS_S = 5.0
+"""How long `stop` waits for calls to record what they brought."""
 
 
 class Listener:
@@ -64,11 +67,18 @@ class Listener:
         self._server.serve_forever(poll_interval=0.2)
 
     def stop(self) -> None:
-        """Take no more calls, abort those that run; what was acknowledged is on disk already."""
+        """Take no more calls, abort those that run; what was acknowledged is on disk already.
+
+        Returns when each call has recorded its outcomes, or after LAST_WORDS_S.
+        """
         self._server.shutdown()
+        calls = list(self._receptions)
         for call in self._server.active_associations:
             with suppress(Exception):
                 call.abort()
+        until = time.monotonic() + LAST_WORDS_S
+        for call in calls:
+            call.join(max(until - time.monotonic(), 0))
 
     def _entity(self, ae_title: str) -> AE:
         entity = AE(ae_title)
@@ -134,7 +144,7 @@ class Listener:
 
     def _ended(self, call: Call) -> None:
         """In the thread of the association, whatever ended it."""
-        reception = self._receptions.pop(call, None)
+        reception = self._receptions.get(call)
         try:
             if reception is not None:
                 reception.finish()
@@ -143,4 +153,5 @@ class Listener:
         except Exception:
             logger.exception("the outcomes of a call could not be recorded")
         finally:
+            self._receptions.pop(call, None)
             connections.close_all()

@@ -84,7 +84,8 @@ class Drawer:
     def _study(self, header: Header) -> Study:
         uid = header.study_instance_uid
         if uid not in self._studies:
-            known = Study.objects.filter(site=self.site, study_instance_uid=uid).select_related("patient")
+            stored = Study.objects.filter(site=self.site, study_instance_uid=uid)
+            known = stored.select_related("patient__site")
             self._studies[uid] = known.first() or _new_study(self._patient(header), header)
         return self._studies[uid]
 

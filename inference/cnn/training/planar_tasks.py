@@ -17,7 +17,6 @@ from inference.cnn.malignancy import MEMBERS, OUTPUTS
 from inference.cnn.networks import load_networks
 from inference.cnn.patch_classifier import PATCH, patch_input
 from inference.cnn.preprocessing import (
-    MALIGNANCY_CHANNELS,
     MALIGNANCY_WINDOW,
     OUTLINE_CHANNELS,
     OUTLINE_WINDOW,
@@ -30,6 +29,7 @@ from inference.cnn.training.config import Config
 from inference.cnn.training.lidc import LidcNodule, lidc_nodules
 from inference.cnn.training.prepared import SCORE, Fold, Prepared
 from inference.cnn.training.slabs import OutlineBatches, middle, slabs
+from inference.cnn.training.trunk import SHAPE, seeker_trunk
 from inference.cnn.training.views import DEEP, ROOM, MalignancyBatches, Views, views
 
 FloatArray = NDArray[np.float32]
@@ -128,16 +128,18 @@ def central(data: Views) -> list[FloatArray]:
 
 
 def malignancy(data: Path, config: Config, fold: Fold | None = None, members: int = MEMBERS) -> Prepared:
-    """Outlines come from the shipped outline network; `validate`: AUC of mean rating above 3 against
-    below."""
+    """Outlines come from the shipped outline network, the trunk from the shipped seeker, and stay.
+
+    `validate`: AUC of mean rating above 3 against below.
+    """
     train, kept = _dealt(data, fold)
     networks = load_networks()
     batches = MalignancyBatches(
         views(train, networks, config.seed, 3), set(range(len(train))), chances_of(config.augmentation)
     )
-    model = planar.malignancy(
-        (MALIGNANCY_WINDOW, MALIGNANCY_WINDOW, MALIGNANCY_CHANNELS), FEATURES, members, OUTPUTS
-    )
+    model = planar.malignancy(SHAPE, FEATURES, members, OUTPUTS)
+    model.get_layer("trunk").set_weights(seeker_trunk().get_weights())
+    model.get_layer("trunk").trainable = False
     model.compile(_optimizer(config), malignancy_loss, jit_compile=False)
     means = np.array([np.mean(n.malignancy) if n.malignancy else 3.0 for n in kept])
     decided, many = means != 3, np.array([len(n.malignancy) >= 3 for n in kept])

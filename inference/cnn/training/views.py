@@ -3,7 +3,7 @@ readers' ratings."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,11 @@ def views(nodules: list[LidcNodule], networks: ByName, seed: int, variants: int)
             hu = np.clip(np.rint(seen.hu), -2000, 3000).astype(np.int16)
             rows.append((hu, outline, seen.features, seen.coarse, *targets(nodule), owner))
     return Views(*(np.array([r[i] for r in rows]) for i in range(7)))
+
+
+def together(parts: list[Views]) -> Views:
+    """Views of the same nodules, one after the other."""
+    return Views(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Views)))
 
 
 def turned(rng: Rng, n: int, chances: Chances) -> tuple[FloatArray, FloatArray]:

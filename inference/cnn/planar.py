@@ -51,7 +51,7 @@ def outline(window: int, channels: int, base: int = 16) -> keras.Model:
 def slab_of(image: Any) -> Any:
     """What an outline network would be shown (`outline_input`, without a place) of a `malignancy_input`."""
     n = MALIGNANCY_SLICES
-    lung, calcium, coarse = image[..., :n], image[..., n : 2 * n], image[..., -1:]
+    lung, calcium, coarse = image[:, :, :, :n], image[:, :, :, n : 2 * n], image[:, :, :, -1:]
     narrow = ops.minimum(2 * calcium + 1, 1.0)  # -200..800 HU cut at 300
     pixel = coarse + math.log(MALIGNANCY_PIXEL_MM / USUAL_PIXEL_MM)
     return ops.concatenate([lung, narrow, coarse, pixel, ops.zeros_like(coarse)], axis=-1)
@@ -65,7 +65,7 @@ def trunk(shape: tuple[int, int, int], base: int = 16) -> keras.Model:
     """
     image = layers.Input(shape)
     middle = 2 * MALIGNANCY_SLICES + MALIGNANCY_SLICES // 2
-    inside, pooled = image[..., middle : middle + 1], []
+    inside, pooled = image[:, :, :, middle : middle + 1], []
     for level, seen in enumerate(_halved(slab_of(image), base)):
         values = ops.cast(seen, "float32")
         share = ops.cast(ops.average_pool(inside, 2**level), "float32")

@@ -345,3 +345,33 @@ def test_series_know_their_bytes(site: Site, technician: Person) -> None:
     send(site, technician, *files)
 
     assert Series.objects.get().size_bytes == sum(map(len, files))
+
+
+def test_files_that_are_read_beside_their_receiving_are_told_of_in_the_order_of_their_coming(
+    site: Site, technician: Person
+) -> None:
+    receipts = send(site, technician, ct_image(1), b"no DICOM", ct_image(1), b"nor this", ct_image(2))
+
+    assert [r.outcome for r in receipts] == [
+        Outcome.STORED,
+        Outcome.REFUSED,
+        Outcome.DUPLICATE,
+        Outcome.REFUSED,
+        Outcome.STORED,
+    ]
+
+
+def test_images_and_the_record_of_their_coming_are_one_commit(
+    site: Site, technician: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(batch: Batch) -> None:
+        raise OperationalError("the connection is gone")
+
+    with monkeypatch.context() as patched, pytest.raises(OperationalError):
+        patched.setattr(Batch, "_record", lost)
+        send(site, technician, ct_image())
+    assert not Study.objects.exists()
+
+    (receipt,) = send(site, technician, ct_image())
+    assert receipt.outcome == Outcome.STORED
+    assert Upload.objects.get().stored == 1

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db import models
+from django.http import HttpRequest
 
 from core.admin import RoomAdmin, RoomInline
-from reports.models import Addendum, Decision, Report, ReportVersion
+from reports.models import Addendum, Decision, Report, ReportVersion, WantedResults
+from reports.wanted import try_again
 
 
 @admin.register(Decision)
@@ -65,3 +68,19 @@ class AddendumAdmin(RoomAdmin):
     date_hierarchy = "created_at"
     list_select_related = ["report", "person"]
     ordering = ["-id"]
+
+
+@admin.register(WantedResults)
+class WantedResultsAdmin(RoomAdmin):
+    """SEG, SR and PDF that were asked for and are not made yet; usually empty."""
+
+    list_display = ["study", "asked_at", "attempts", "last_error", "next_attempt_at", "site"]
+    list_filter = ["site"]
+    search_fields = ["=study__study_instance_uid", "=study__accession_number"]
+    list_select_related = ["study", "site"]
+    ordering = ["-attempts", "asked_at"]
+    actions = ["try_again"]
+
+    @admin.action(description="Try again now")
+    def try_again(self, request: HttpRequest, rows: models.QuerySet[WantedResults]) -> None:
+        self.message_user(request, f"{try_again(list(rows))} will be tried again.", messages.SUCCESS)

@@ -12,7 +12,13 @@ from django.db.models import Q
 from accounts.models import Site
 from core.models import APPEND_ONLY, Row
 from inference.models import Finding
-from reports.querysets import AddendumQuerySet, DecisionQuerySet, ReportQuerySet, ReportVersionQuerySet
+from reports.querysets import (
+    AddendumQuerySet,
+    DecisionQuerySet,
+    ReportQuerySet,
+    ReportVersionQuerySet,
+    WantedResultsQuerySet,
+)
 from scans.models import Study
 
 
@@ -176,3 +182,25 @@ class Addendum(Row):
 
     def __str__(self) -> str:
         return f"Addendum of {self.created_at:%Y-%m-%d}"
+
+
+class WantedResults(Row):
+    """Results of a study that were asked for and are not made yet; the row goes when they are.
+
+    A failure, or a worker that was lost, is tried again, later and later.
+    """
+
+    site = models.ForeignKey(Site, on_delete=models.CASCADE, related_name="+")
+    study = models.OneToOneField(Study, on_delete=models.CASCADE, related_name="wanted_results")
+    asked_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField(db_index=True)
+    attempts = models.PositiveIntegerField("failed attempts", default=0)
+    last_error = models.CharField(max_length=300, blank=True)
+
+    objects = WantedResultsQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "wanted results"
+
+    def __str__(self) -> str:
+        return f"results of {self.study_id}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from django.db.models import F, Q
@@ -9,7 +10,7 @@ from django.db.models import F, Q
 from core.querysets import SiteQuerySet
 
 if TYPE_CHECKING:
-    from reports.models import Addendum, Decision, Report, ReportVersion
+    from reports.models import Addendum, Decision, Report, ReportVersion, WantedResults
 
 
 class DecisionQuerySet(SiteQuerySet["Decision"]):
@@ -40,3 +41,11 @@ class AddendumQuerySet(SiteQuerySet["Addendum"]):
 
     def referrer_sees(self, site_ids: list[Any]) -> Q:
         return Q(site__in=site_ids)
+
+
+class WantedResultsQuerySet(SiteQuerySet["WantedResults"]):
+    hidden_path = "study__hidden_at"
+
+    def due(self, moment: datetime) -> Self:
+        """What may be tried again now."""
+        return self.filter(next_attempt_at__lte=moment)

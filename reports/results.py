@@ -13,18 +13,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from pydicom import Dataset
 
 from accounts.models import Person
 from accounts.permissions import require_role
-from core.outbox import promise
 from core.problems import UserError
 from core.version import CODE_VERSION
 from inference.models import Finding, Reading
 from inference.results import mask_of
-from reports.models import Decision, Report
+from reports import wanted
+from reports.models import Decision, Report, WantedResults
 from reports.nodules import newest_reading, nodules_of, volume_shown
 from reports.pdf import render_pdf
 from reports.study_page import geometry_of
@@ -48,7 +49,9 @@ DESCRIPTIONS = {
     DOCUMENT: "Radiology report",
 }
 SHOWN = ("accepted", "corrected", "added", "undecided")
-TASK = "reports.tasks.make_results"
+
+
+UNEXPECTED = "An unexpected error: the log of the ingest worker has it. It is tried again."
 
 
 class NotFiledError(Exception):
@@ -98,7 +101,8 @@ def ask_for_results(person: Person, study: Study) -> None:
     require_role(person, study.site_id, *MAY_MAKE)
     if newest_reading(study) is None and signed_report(study) is None:
         raise UserError("nothing_to_state", "There is neither a reading nor a signed report of this study.")
-    promise(TASK, study_id=study.pk)
+    with transaction.atomic():
+        wanted.want(study)
 
 
 def results_of(study: Study) -> QuerySet[Instance]:
@@ -138,6 +142,19 @@ def make_and_send(study: Study) -> None:
     made = make_results(study)
     if made and signed_report(study) is not None:
         send_results(study, made)
+
+
+def make_wanted(study: Study) -> None:
+    """Make results that were asked for; a failure is noted, and then raised for the log."""
+    asked = WantedResults.objects.filter(study=study).first()
+    try:
+        make_and_send(study)
+    except Exception as error:
+        if asked is not None:
+            wanted.failed(asked, str(error) if isinstance(error, UserError | NotFiledError) else UNEXPECTED)
+        raise
+    if asked is not None:
+        wanted.made(asked)
 
 
 def subject_of(study: Study) -> Subject:

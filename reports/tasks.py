@@ -12,4 +12,11 @@ def make_results(*, study_id: str) -> None:
 
     study = Study.objects.filter(pk=study_id).select_related("site").first()
     if study is not None:
-        results.make_and_send(study)
+        results.make_wanted(study)
+
+
+@shared_task(name="reports.tasks.promise_wanted_results")
+def promise_wanted_results() -> int:
+    from reports.wanted import promise_due
+
+    return promise_due()

@@ -225,6 +225,7 @@ def _every(seconds: float, task: str) -> dict[str, Any]:
 CELERY_BEAT_SCHEDULE = {
     "flush the outbox": _every(5.0, "core.tasks.flush_outbox"),
     "complete quiet series": _every(2.0, "scans.tasks.complete_quiet_series"),
+    "make results again": _every(30.0, "reports.tasks.promise_wanted_results"),
     "send results again": _every(30.0, "scans.tasks.promise_due_results"),
     "delete studies that are due": _every(600.0, "scans.tasks.delete_due_studies"),
     "reap lost jobs": _every(10.0, "inference.tasks.reap_jobs"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from django.db import transaction
 
 from accounts.models import Person
-from core.outbox import promise
 from core.problems import Conflict, UserError
 from reports.actions.drafts import LONGEST_TEXT
 from reports.actions.guards import check_password, lock_report, require_radiologist
 from reports.models import Addendum, Report
+from reports.wanted import want
 
 
 def add_addendum(person: Person, report: Report, *, text: str, password: str) -> Addendum:
@@ -27,5 +27,5 @@ def add_addendum(person: Person, report: Report, *, text: str, password: str) ->
             raise Conflict(
                 "report_not_final", "This report is still a draft: edit it instead of adding to it."
             )
-        promise("reports.tasks.make_results", study_id=locked.study_id)
+        want(locked.study)
         return Addendum.objects.create(site_id=locked.site_id, report=locked, person=person, text=text)

@@ -6,12 +6,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Person
-from core.outbox import promise
 from core.problems import Conflict, UserError
 from reports.actions.drafts import require_revision
 from reports.actions.guards import check_password, lock_open_study, lock_report, require_radiologist
 from reports.models import Report, ReportVersion
 from reports.nodules import newest_reading, nodules_of
+from reports.wanted import want
 from scans.models import Study
 
 REQUIRED = ("comparison", "impression")
@@ -37,7 +37,7 @@ def sign(person: Person, report: Report, *, revision: int, password: str) -> Rep
         _make_final(report, version, person)
         study.review = Study.Review.FINAL
         study.save(update_fields=["review"])
-        promise("reports.tasks.make_results", study_id=study.pk)
+        want(study)
     report.study = study
     return report
 

@@ -16,7 +16,8 @@ from core.outbox import promise
 from inference.models import Finding, Job, Network, Pipeline, Reading
 from inference.single.models import SingleImage
 from patients.models import Patient
-from reports.models import Addendum, Decision, Report, ReportVersion
+from reports.models import Addendum, Decision, Report, ReportVersion, WantedResults
+from reports.wanted import want
 from scans.models import (
     Deletion,
     Delivery,
@@ -80,6 +81,7 @@ READ_ONLY = [
     SingleImage,
     Study,
     Volume,
+    WantedResults,
 ]
 
 
@@ -107,6 +109,7 @@ def fill(site):
     NetworkFactory()
     JobFactory(volume=VolumeFactory(series=series))
     DecisionFactory(finding=study.findings.first())
+    want(study)
     AddendumFactory(report=ReportFactory(study=study, final=True))
     create_token(upload.person, site)
     StorageQuota.objects.create(site=site, limit_bytes=10**12)

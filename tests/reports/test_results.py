@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from django.utils import timezone
 from highdicom.seg import Segmentation
 from highdicom.sr import Comprehensive3DSR
 from pydicom import Dataset, dcmread
@@ -16,9 +17,9 @@ from core.models import OutboxMessage
 from core.problems import Forbidden, UserError
 from inference.models import Finding, Reading
 from inference.results import mask_of
-from reports import results
+from reports import results, tasks, wanted
 from reports.actions import add_addendum, add_nodule, decide, open_draft, sign
-from reports.models import Report
+from reports.models import Report, WantedResults
 from scans.dicom.headers import Header
 from scans.models import Delivery, Instance, Peer, Series, Study, Upload, Volume
 from scans.uploads import Batch
@@ -208,7 +209,7 @@ def test_results_are_asked_for_by_rest(reading: Reading, radiologist: Person, ap
     answer = api_of(radiologist).post(f"/api/v1/studies/{reading.study_id}/results/")
 
     assert answer.status_code == 202
-    assert OutboxMessage.objects.filter(task=results.TASK).exists()
+    assert OutboxMessage.objects.filter(task=wanted.TASK).exists()
 
 
 def test_signed_results_are_promised_to_the_systems_of_the_site(signed: Report, site: Site) -> None:
@@ -217,3 +218,60 @@ def test_signed_results_are_promised_to_the_systems_of_the_site(signed: Report, 
     results.make_and_send(signed.study)
 
     assert Delivery.objects.filter(study=signed.study).count() == 3
+
+
+def test_results_that_could_not_be_made_are_tried_again_until_they_are(
+    signed: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(study: Study) -> None:
+        raise OSError("DOE^Jane: no space left on the device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(results, "make_and_send", full)
+        with pytest.raises(OSError, match="no space"):
+            results.make_wanted(signed.study)
+    row = WantedResults.objects.get()
+    assert (row.study, row.attempts) == (signed.study, 1)
+    assert "DOE" not in row.last_error
+    OutboxMessage.objects.all().delete()
+    assert wanted.promise_due() == 0  # not at once
+
+    WantedResults.objects.update(next_attempt_at=timezone.now())
+    assert wanted.promise_due() == 1
+    message = OutboxMessage.objects.get(task=wanted.TASK)
+    assert wanted.promise_due() == 0  # somebody is at it now
+    tasks.make_results(**message.arguments)
+
+    assert not WantedResults.objects.exists()
+    assert len(list(results.results_of(signed.study))) == 3
+
+
+def test_the_console_says_which_results_are_not_made_and_hurries_them(
+    signed: Report, administrator: Person, client_of
+) -> None:
+    Person.objects.filter(pk=administrator.pk).update(is_staff=True)
+    client = client_of(administrator)
+    WantedResults.objects.update(attempts=2, last_error="The storage is full.")
+    OutboxMessage.objects.all().delete()
+    address = "/admin/reports/wantedresults/"
+
+    assert "The storage is full." in client.get(address).content.decode()
+    chosen = {"action": "try_again", "_selected_action": [str(WantedResults.objects.get().pk)]}
+    assert client.post(address, chosen).status_code == 302
+
+    assert OutboxMessage.objects.filter(task=wanted.TASK).count() == 1
+
+
+def test_results_asked_for_again_while_they_are_made_stay_wanted(
+    signed: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = results.make_and_send
+
+    def meanwhile(study: Study) -> None:
+        make(study)
+        wanted.want(study)
+
+    monkeypatch.setattr(results, "make_and_send", meanwhile)
+    results.make_wanted(signed.study)
+
+    assert WantedResults.objects.get().attempts == 0

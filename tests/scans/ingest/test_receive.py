@@ -367,9 +367,10 @@ def test_images_and_the_record_of_their_coming_are_one_commit(
     def lost(batch: Batch) -> None:
         raise OperationalError("the connection is gone")
 
-    with monkeypatch.context() as patched, pytest.raises(OperationalError):
+    with monkeypatch.context() as patched:
         patched.setattr(Batch, "_record", lost)
-        send(site, technician, ct_image())
+        with pytest.raises(OperationalError):
+            send(site, technician, ct_image())
     assert not Study.objects.exists()
 
     (receipt,) = send(site, technician, ct_image())

@@ -151,7 +151,13 @@ REST_FRAMEWORK: dict[str, Any] = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 REST_KNOX = {"TOKEN_TTL": timedelta(days=180)}  # for programs; the account page shows the end and revokes
-UNFOLD = {"SITE_TITLE": "LungPortal", "SITE_HEADER": "LungPortal", "SITE_URL": "/", "SHOW_LANGUAGES": False}
+UNFOLD = {
+    "SITE_TITLE": "LungPortal",
+    "SITE_HEADER": "LungPortal",
+    "SITE_URL": "/",
+    "SHOW_LANGUAGES": False,
+    "STYLES": ["core.admin.console_style"],
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "lungportal",
     "DESCRIPTION": "Lung nodules on chest CT. Research use only; a radiologist decides.",

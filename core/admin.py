@@ -63,6 +63,10 @@ def console_style(request: HttpRequest) -> str:
     return static("css/console.css")
 
 
+def console_icon(request: HttpRequest) -> str:
+    return static("icon.svg")
+
+
 class RoomAdmin(ModelAdmin):
     """Rows of one's own sites, to be read; a subclass says what may be changed, and where the site stands."""
 

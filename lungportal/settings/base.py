@@ -157,6 +157,7 @@ UNFOLD = {
     "SITE_URL": "/",
     "SHOW_LANGUAGES": False,
     "STYLES": ["core.admin.console_style"],
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "core.admin.console_icon"}],
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "lungportal",

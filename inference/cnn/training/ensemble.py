@@ -40,7 +40,7 @@ MEMBER_PENALTY = 10.0
 COMPONENTS = (60, 90, 120, 160)
 EPSILON = 1e-3  # as Keras' batch normalisation
 CUT_AT = 4.0
-VARIANTS = 2
+VARIANTS = 3
 
 
 def seen(trunk: keras.Model, images: NDArray[np.float32]) -> Array:

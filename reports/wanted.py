@@ -8,6 +8,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from core.audit import covered
 from core.outbox import promise
 from reports.models import WantedResults
 from scans.models import Study
@@ -32,8 +33,9 @@ def want(study: Study) -> None:
 
 
 def made(wanted: WantedResults) -> None:
-    """Forget what is made; asked for again meanwhile, it stays."""
-    WantedResults.objects.filter(pk=wanted.pk, asked_at=wanted.asked_at).delete()
+    """Forget what is made, which has entries of its own; asked for again meanwhile, it stays."""
+    with covered():
+        WantedResults.objects.filter(pk=wanted.pk, asked_at=wanted.asked_at).delete()
 
 
 def failed(wanted: WantedResults, sentence: str) -> None:

@@ -13,7 +13,7 @@ from highdicom.sr import Comprehensive3DSR
 from pydicom import Dataset, dcmread
 
 from accounts.models import Person, Site
-from core.models import OutboxMessage
+from core.models import AuditEntry, OutboxMessage
 from core.problems import Forbidden, UserError
 from inference.models import Finding, Reading
 from inference.results import mask_of
@@ -275,3 +275,10 @@ def test_results_asked_for_again_while_they_are_made_stay_wanted(
     results.make_wanted(signed.study)
 
     assert WantedResults.objects.get().attempts == 0
+
+
+def test_forgetting_what_is_made_is_no_deletion_in_the_audit_trail(signed: Report) -> None:
+    results.make_wanted(signed.study)
+
+    assert not WantedResults.objects.exists()
+    assert not AuditEntry.objects.filter(action="delete").exists()
